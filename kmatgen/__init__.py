@@ -1,0 +1,34 @@
+"""Train, judge and ship generative models of materials, in Keras 3 on TensorFlow.
+
+Names are imported on first use, so that `import kmatgen` costs nothing and `kmatgen --help`
+answers before TensorFlow could be loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_SUBMODULES = ("callbacks", "data", "export", "layers", "networks", "plotting", "presets", "schedules", "study")
+_HOMES = {
+    "Autoencoder": "models.vae",
+    "GenerativeModel": "models.base",
+    "InputError": "errors",
+    "VAE": "models.vae",
+}
+
+__all__ = ["__version__", *_HOMES, *_SUBMODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"kmatgen.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"kmatgen.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'kmatgen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,149 @@
+"""Exported models: a SavedModel that needs TensorFlow alone, and a manifest that says what it is.
+
+Knows no model class: a model is whatever has `signatures()`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kmatgen
+from kmatgen.errors import InputError
+
+MANIFEST = "manifest.json"
+
+
+def write_saved_model(model: Any, folder: str | Path, manifest: dict[str, Any] | None = None) -> None:
+    """Write `model.signatures()` as a SavedModel with `manifest.json` beside the graph.
+
+    It is written next to its place first and moved there when complete, so that a failure leaves an
+    earlier export as it was.
+
+    Args:
+        model: A `GenerativeModel`.
+        folder: Where to write: a folder that is missing, empty, or an earlier export, which is replaced.
+        manifest: Entries to add to the manifest, for instance `data` or `command`.
+
+    Raises:
+        InputError: The folder holds something that is not an export, or cannot be written.
+    """
+    folder = Path(folder)
+    check_export_folder(folder)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, (function, specs) in model.signatures().items():
+        archive.add_endpoint(name, _float32_outputs(function), input_signature=specs)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            fresh, old = Path(scratch) / "new", Path(scratch) / "old"
+            archive.write_out(str(fresh), verbose=False)
+            text = json.dumps({**describe_model(model), **(manifest or {})}, indent=2, default=str)
+            (fresh / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(fresh, folder)
+    except OSError as error:
+        raise InputError(
+            f"The export folder {folder} cannot be written: {error.strerror}. Received: {folder}."
+        ) from error
+
+
+def check_export_folder(folder: Path) -> None:
+    """Refuse a folder that holds anything but an earlier export of ours."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
+        raise InputError(
+            f"An export goes into a new folder, an empty one, or one that holds an earlier export with {MANIFEST}. "
+            f"Received: {folder}, which holds something else."
+        )
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """The manifest entries that the model itself can fill in."""
+    optimizer = getattr(model, "optimizer", None)
+    signatures = {
+        name: {spec.name: [spec.dtype.name, spec.shape.as_list()] for spec in specs}
+        for name, (_, specs) in model.signatures().items()
+    }
+    return {
+        "model": type(model).__name__,
+        "parameters": model.count_params(),
+        "signatures": signatures,
+        "output": "float32, in data units",
+        "seed": model.seed,
+        "steps": int(optimizer.iterations) if optimizer is not None else 0,
+        "kmatgen": kmatgen.__version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": importlib.metadata.version("numpy"),
+        "python": platform.python_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of an export, empty where there is none."""
+    path = Path(folder) / MANIFEST
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+class ServedModel:
+    """An export opened for sampling, with TensorFlow alone behind it.
+
+    Args:
+        folder: Folder of the SavedModel.
+
+    Raises:
+        InputError: It is no SavedModel, or has no `sample` signature.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        if not (Path(folder) / "saved_model.pb").is_file():
+            raise InputError(f"A SavedModel is a folder with saved_model.pb in it. Received: {folder}.")
+        # The loaded object is kept: without it its variables are deleted under the signatures (trap 26).
+        self.loaded = tf.saved_model.load(str(folder))
+        self.manifest = read_manifest(folder)
+        if "sample" not in self.loaded.signatures:
+            raise InputError(
+                "Sampling needs an export with a 'sample' signature. "
+                f"Received: {folder} with {', '.join(sorted(self.loaded.signatures)) or 'none'}."
+            )
+
+    def generate(self, n: int, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+        """Draw `n` samples in data units; the same for the same seed and batch size."""
+        sample = self.loaded.signatures["sample"]
+        starts = range(0, n, batch_size)
+        seeds = _chunk_seeds(seed, len(starts))
+        parts = [
+            sample(n=tf.constant(min(batch_size, n - start)), seed=tf.constant(chunk))["sample"].numpy()
+            for start, chunk in zip(starts, seeds, strict=True)
+        ]
+        return np.concatenate(parts)
+
+
+def _chunk_seeds(seed: int, count: int) -> list[int]:
+    """One int32 seed for each chunk; the first is the user's own, so that one chunk equals `generate`."""
+    more = np.random.default_rng(seed).integers(2**31, size=count - 1)
+    return [seed, *(int(value) for value in more)]
+
+
+def _float32_outputs(function: Callable) -> Callable:
+    def served(*arguments: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = function(*arguments)
+        return {
+            name: tf.cast(value, tf.float32) if value.dtype.is_floating else value for name, value in outputs.items()
+        }
+
+    return served

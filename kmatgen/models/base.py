@@ -1,0 +1,280 @@
+"""What all generative models share, whatever way they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kmatgen.errors import InputError
+
+# name -> (function of tensors, one tf.TensorSpec for each of its arguments)
+Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
+Logs = dict[str, tf.Tensor]
+
+
+class GenerativeModel(keras.Model):
+    """A `keras.Model` made of functional sub-networks, with its own training step.
+
+    A subclass lists its sub-networks in `NETWORKS`, takes them under these names in `__init__` (what is
+    exported) and everything about training in `compile`. It defines `train_step`, `test_step`, `call`,
+    `latent_spec`, `decode_latent` and `signatures`. From here it has: configuration and compile
+    configuration that survive a `.keras` file, optimisers that are built, saved and loss-scaled, a saved
+    random state, sampling and export.
+
+    Args:
+        networks: The sub-networks by name, functional and therefore built.
+        seed: Seed of the model's random state. `None` draws one.
+        name: Name of the model.
+    """
+
+    NETWORKS: tuple[str, ...] = ()
+    # Whether latent points can be drawn and decoded to new samples.
+    HAS_PRIOR = True
+
+    def __init__(self, networks: dict[str, keras.Model], seed: int | None, name: str | None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        for role, network in networks.items():
+            if not isinstance(network, keras.Model) or not network.built:
+                raise InputError(f"{role} is a functional keras.Model. Received: {network!r}.")
+            setattr(self, role, network)
+        self.seed = seed
+        self.random_state = keras.random.SeedGenerator(seed)
+        self._trackers: dict[str, keras.metrics.Metric] = {}
+        self._compile_arguments: dict[str, Any] | None = None
+        # Sub-networks are built already; without this Keras refuses to save, back up or export (trap 1).
+        self.built = True
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        networks = {role: keras.saving.serialize_keras_object(getattr(self, role)) for role in self.NETWORKS}
+        return {**super().get_config(), **networks, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> GenerativeModel:
+        config = dict(config)
+        for role in cls.NETWORKS:
+            config[role] = keras.saving.deserialize_keras_object(config[role], custom_objects=custom_objects)
+        return cls(**config)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        if self._compile_arguments is None:
+            return None
+        return keras.saving.serialize_keras_object(self._compile_arguments)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    # Compilation
+
+    def compile(
+        self,
+        optimizer: keras.Optimizer,
+        arguments: dict[str, Any],
+        *,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | None = None,
+    ) -> None:
+        """Set up the stock part of training; subclasses call this from their own `compile`.
+
+        Args:
+            optimizer: The optimiser for Keras' own slot, from `prepare_optimizer`.
+            arguments: Every argument of the subclass' `compile`; saved with the model and given to it on loading.
+            run_eagerly: As in `keras.Model.compile`.
+            steps_per_execution: As in `keras.Model.compile`.
+            jit_compile: Compile with XLA. `None`: yes on a GPU, no on a CPU, where it is slower.
+        """
+        execution = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
+        if jit_compile is None:
+            use_xla = bool(tf.config.list_logical_devices("GPU")) and not run_eagerly
+        else:
+            use_xla = jit_compile
+        super().compile(optimizer=optimizer, jit_compile=use_xla, auto_scale_loss=False, **execution)
+        self._compile_arguments = {**arguments, **execution, "jit_compile": jit_compile}
+
+    def prepare_optimizer(self, optimizer: Any, variables: list[keras.Variable]) -> keras.Optimizer:
+        """Look an optimiser up, scale its loss if the networks compute in float16, and build it.
+
+        A built optimiser is saved and restored with the model (trap 3), and can be used under
+        `tf.distribute` (trap 18).
+
+        Raises:
+            InputError: The optimiser keeps averaged weights; that is a callback's work.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        if optimizer.use_ema:
+            raise InputError(
+                "An optimiser with use_ema=True averages weights without batch-normalisation statistics; "
+                f"use an averaging callback instead. Received: {optimizer.name} with use_ema=True."
+            )
+        if optimizer.built:
+            # A second compile starts from fresh optimiser state, as keras.Model.compile does with a new optimiser.
+            optimizer = type(optimizer).from_config(optimizer.get_config())
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.computes_in_float16 and not scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
+        return optimizer
+
+    @property
+    def computes_in_float16(self) -> bool:
+        """Whether any sub-network layer computes in float16, so that losses need scaling."""
+        layers = (layer for role in self.NETWORKS for layer in getattr(self, role).layers)
+        return any(layer.compute_dtype == "float16" for layer in layers)
+
+    # Training
+
+    def minimise(
+        self,
+        optimizer: keras.Optimizer,
+        variables: list[keras.Variable],
+        loss_function: Callable[[], tuple[tf.Tensor, Logs]],
+    ) -> Logs:
+        """Take one optimiser step and return the loss function's logs.
+
+        The loss is divided by the number of replicas, because `tf.distribute` sums their gradients (trap 19),
+        and scaled inside the tape, so that small float16 gradients survive (trap 7).
+
+        Args:
+            optimizer: From `prepare_optimizer`.
+            variables: The variables that may change; all others stay as they are.
+            loss_function: Runs the forward pass; returns the loss, a scalar, and the values to log.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            loss, logs = loss_function()
+            scaled = optimizer.scale_loss(loss / replicas)
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        optimizer.apply(gradients, variables)
+        return logs
+
+    def next_seed(self) -> tf.Tensor:
+        """A fresh seed `(2,)` for one stateless random op, different on every replica (trap 20)."""
+        seed = tf.cast(self.random_state.next(), tf.int64)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.experimental.stateless_fold_in(seed, replica)
+
+    def add_trackers(self, names: Iterable[str]) -> None:
+        """Make running means for these logs where there are none yet (trap 15)."""
+        for name in names:
+            self._trackers.setdefault(name, keras.metrics.Mean(name=name))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self._trackers.values())
+
+    def track(self, logs: Logs, batch_size: tf.Tensor | int) -> Logs:
+        """Add one batch to the running means and return them."""
+        for name, value in logs.items():
+            self._trackers[name].update_state(value, sample_weight=tf.cast(batch_size, tf.float32))
+        # MultiWorkerMirroredStrategy cannot reduce scalars (trap 21).
+        several_workers = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+        shape = (1,) if several_workers else ()
+        return {name: tf.reshape(self._trackers[name].result(), shape) for name in logs}
+
+    # State
+
+    def _random_states(self) -> list[keras.Variable]:
+        return [variable for variable in self.variables if variable.path.endswith("seed_generator_state")]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Save the random state, of the model and of its layers: Keras leaves it out (trap 4)."""
+        for index, variable in enumerate(self._random_states()):
+            store[f"random_state_{index}"] = np.asarray(variable)
+
+    def load_own_variables(self, store: Any) -> None:
+        for index, variable in enumerate(self._random_states()):
+            variable.assign(store[f"random_state_{index}"])
+
+    # Sampling
+
+    @property
+    def latent_spec(self) -> tf.TensorSpec:
+        """Shape and type of a batch of latent points, the batch size open."""
+        raise NotImplementedError(f"{type(self).__name__} defines latent_spec.")
+
+    def decode_latent(self, latent: tf.Tensor) -> tf.Tensor:
+        """Latent points to samples in data units, float32."""
+        raise NotImplementedError(f"{type(self).__name__} defines decode_latent.")
+
+    def draw_latent(self, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
+        """`n` points of the prior, a standard normal; the same for the same seed `(2,)`."""
+        shape = tf.concat([[n], self.latent_spec.shape[1:]], axis=0)
+        return tf.random.stateless_normal(shape, seed)
+
+    def generate(self, n: int, *, seed: int | None = None, batch_size: int = 64) -> np.ndarray:
+        """Draw `n` samples.
+
+        Args:
+            n: Number of samples, at least 1.
+            seed: The same seed gives the same samples, here and from an export. `None` draws one.
+            batch_size: Samples computed at a time.
+
+        Returns:
+            `(n, ...)` float32 in data units.
+        """
+        if not self.HAS_PRIOR:
+            raise InputError(
+                f"{type(self).__name__} has no prior to draw from and cannot generate; a VAE can. Received: n={n}."
+            )
+        if n < 1:
+            raise InputError(f"generate draws at least 1 sample. Received: n={n}.")
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**31))
+        latent = self.draw_latent(n, sample_seed(seed))
+        return self.run_in_batches(self.decoding, latent, batch_size)
+
+    @cached_property
+    def decoding(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """`decode_latent`, traced once for all batch sizes: `predict` costs 70 ms a call more (trap 25)."""
+        return tf.function(self.decode_latent, input_signature=[self.latent_spec])
+
+    @staticmethod
+    def run_in_batches(function: Callable, inputs: np.ndarray | tf.Tensor, batch_size: int = 64) -> np.ndarray:
+        """Apply a traced function to `batch_size` rows at a time and join the results."""
+        parts = [function(inputs[start : start + batch_size]) for start in range(0, len(inputs), batch_size)]
+        return np.concatenate([part.numpy() for part in parts])
+
+    # Export
+
+    def signatures(self) -> Signatures:
+        """What an exported model can be asked: `serving_default`, `sample`, and the family's own."""
+
+        def sample(n: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"sample": self.decode_latent(self.draw_latent(n, sample_seed(seed)))}
+
+        def serving_default(latent: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"sample": self.decode_latent(latent)}
+
+        signatures: Signatures = {"serving_default": (serving_default, [self.latent_spec])}
+        if self.HAS_PRIOR:
+            scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed")]
+            signatures["sample"] = (sample, scalars)
+        return signatures
+
+    def export(self, filepath: str | Path, manifest: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Write a SavedModel that TensorFlow alone can load, sample and serve.
+
+        Args:
+            filepath: Folder of the SavedModel. It must not hold anything else.
+            manifest: What is known of the model's making, added to `manifest.json` beside the graph.
+            **kwargs: Passed on to Keras' export for its other formats, with `format=...`.
+        """
+        if kwargs.get("format", "tf_saved_model") != "tf_saved_model":
+            super().export(filepath, **kwargs)
+            return
+        from kmatgen.export import write_saved_model
+
+        write_saved_model(self, filepath, manifest)
+
+
+def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:
+    """The stateless seed `(2,)` that stands for a user's one integer."""
+    return tf.stack([tf.cast(seed, tf.int32), 0])

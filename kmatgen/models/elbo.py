@@ -1,0 +1,82 @@
+"""The pieces of the evidence lower bound: reconstruction losses and the Kullback-Leibler divergence.
+
+Pure functions of tensors; `Autoencoder` and `VAE` only choose among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from kmatgen.errors import InputError
+
+# (data, scores of the decoder, activation that makes a sample of the scores) -> scalar
+Reconstruction = Callable[[tf.Tensor, tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor]
+
+
+def binary_crossentropy(data: tf.Tensor, scores: tf.Tensor, activation: Callable) -> tf.Tensor:
+    """Mean over all pixels of `-x log p - (1 - x) log(1 - p)` with `p = sigmoid(scores)`, from the logits.
+
+    The smallest value possible is the mean binary entropy of the data, not 0, unless the data are 0 or 1.
+
+    Args:
+        data: Values in [0, 1].
+        scores: Logits of the same shape.
+        activation: Must be the sigmoid.
+    """
+    tf.debugging.assert_less_equal(
+        tf.reduce_max(data), 1.0, "binary_crossentropy needs data in [0, 1]: a value above 1 was received"
+    )
+    tf.debugging.assert_non_negative(
+        tf.reduce_min(data), "binary_crossentropy needs data in [0, 1]: a value below 0 was received"
+    )
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=data, logits=scores))
+
+
+def mean_squared_error(data: tf.Tensor, scores: tf.Tensor, activation: Callable) -> tf.Tensor:
+    """Mean over all pixels of `(x - activation(scores))**2`."""
+    return tf.reduce_mean(tf.square(data - activation(scores)))
+
+
+RECONSTRUCTIONS: dict[str, Reconstruction] = {
+    "binary_crossentropy": binary_crossentropy,
+    "mean_squared_error": mean_squared_error,
+}
+
+
+def get_reconstruction(name: str, activation: Callable) -> Reconstruction:
+    """The reconstruction loss of that name.
+
+    Raises:
+        InputError: There is no such loss, or it cannot follow this output activation.
+    """
+    if name not in RECONSTRUCTIONS:
+        raise InputError(f"reconstruction is one of {', '.join(RECONSTRUCTIONS)}. Received: {name!r}.")
+    if name == "binary_crossentropy" and activation is not keras.activations.sigmoid:
+        raise InputError(
+            "binary_crossentropy needs a model with output_activation='sigmoid'; mean_squared_error takes any. "
+            f"Received: output_activation={keras.activations.serialize(activation)!r}."
+        )
+    return RECONSTRUCTIONS[name]
+
+
+def kl_divergence(mean: tf.Tensor, log_var: tf.Tensor, reduction: str = "mean") -> tf.Tensor:
+    """KL divergence of the diagonal Gaussian N(mean, exp(log_var)) from N(0, 1).
+
+    For one latent dimension it is `-1/2 (1 + log_var - mean**2 - exp(log_var))` (Kingma and Welling 2014,
+    appendix B). It is averaged over the batch and, over the latent dimensions,
+
+    * `"mean"`: averaged, so that one weight means the same for every `latent_dim` (microstructure studies);
+    * `"sum"`: summed, which is the divergence of the joint distribution (the paper's own objective has it
+      with a reconstruction summed over pixels as well).
+
+    Args:
+        mean: `(batch, latent_dim)`.
+        log_var: `(batch, latent_dim)`, natural logarithm of the variance.
+        reduction: `"mean"` or `"sum"`.
+    """
+    each = -0.5 * (1.0 + log_var - tf.square(mean) - tf.exp(log_var))
+    over_latent = tf.reduce_sum(each, axis=-1) if reduction == "sum" else tf.reduce_mean(each, axis=-1)
+    return tf.reduce_mean(over_latent)

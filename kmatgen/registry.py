@@ -1,0 +1,88 @@
+"""Public names: one decorator names a class and makes it serialisable, one function finds it again."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import keras
+
+from kmatgen.errors import InputError
+
+T = TypeVar("T", bound=type)
+
+# Where the classes of a kind are defined: importing the module fills its table.
+_HOMES = {
+    "model": ("kmatgen.models.vae",),
+    "schedule": ("kmatgen.schedules",),
+}
+_TABLES: dict[str, dict[str, type]] = {}
+
+
+def snake_case(name: str) -> str:
+    """`"LinearWarmup"` -> `"linear_warmup"`, `"VAE"` -> `"vae"`, `"WGANGP"` -> `"wgangp"`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def register(kind: str, name: str | None = None) -> Callable[[T], T]:
+    """Class decorator: make a class known to `get` and to Keras' serialisation.
+
+    Args:
+        kind: What the class is, for instance `"model"` or `"schedule"`.
+        name: Its public name. Defaults to the class name in snake case.
+    """
+
+    def decorate(cls: T) -> T:
+        keras.saving.register_keras_serializable(package="kmatgen")(cls)
+        _TABLES.setdefault(kind, {})[name or snake_case(cls.__name__)] = cls
+        return cls
+
+    return decorate
+
+
+def names(kind: str) -> list[str]:
+    """The registered names of a kind, sorted."""
+    return sorted(_table(kind))
+
+
+def get_class(kind: str, name: str) -> type:
+    """The class registered under a name (`"vae"`) or under its class name (`"VAE"`).
+
+    Raises:
+        InputError: No class of this kind has that name.
+    """
+    table = _table(kind)
+    by_class = {cls.__name__: cls for cls in table.values()}
+    found = table.get(name) or by_class.get(name.removeprefix("kmatgen>"))
+    if found is None:
+        raise InputError(f"A {kind} is one of {', '.join(sorted(table))}. Received: {name!r}.")
+    return found
+
+
+def get(kind: str, identifier: Any) -> Any:
+    """Turn what a user may pass for a `kind` into an object.
+
+    Args:
+        kind: The kind of object wanted.
+        identifier: A name (`"hinge"`, made with its defaults), a dict with `class_name` and
+            `config`, or an object, which is returned as it is.
+    """
+    if isinstance(identifier, str):
+        return get_class(kind, identifier)()
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        name = identifier.get("registered_name") or identifier["class_name"]
+        return get_class(kind, name).from_config(identifier.get("config", {}))
+    if isinstance(identifier, tuple(_table(kind).values())):
+        return identifier
+    raise InputError(
+        f"A {kind} is given by name, as a dict with class_name and config, or as an object. "
+        f"Received: {identifier!r}."
+    )
+
+
+def _table(kind: str) -> dict[str, type]:
+    for module in _HOMES[kind]:
+        importlib.import_module(module)
+    return _TABLES[kind]
