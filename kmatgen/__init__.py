@@ -17,6 +17,8 @@ _HOMES = {
     "GenerativeModel": "models.base",
     "InputError": "errors",
     "VAE": "models.vae",
+    "load_model": "registry",
+    "train": "training",
 }
 
 __all__ = ["__version__", *_HOMES, *_SUBMODULES]

@@ -41,15 +41,17 @@ def write_saved_model(model: Any, folder: str | Path, manifest: dict[str, Any] |
     """
     folder = Path(folder)
     check_export_folder(folder)
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    module = tf.Module()
+    # Networks alone: no optimiser state, no random state (Keras' own archive stores every weight twice).
+    module.weights = [weight.value for weight in model.weights]
     for name, (function, specs) in model.signatures().items():
-        archive.add_endpoint(name, _float32_outputs(function), input_signature=specs)
+        setattr(module, name, tf.function(_float32_outputs(function), input_signature=specs))
+    signatures = {name: getattr(module, name).get_concrete_function() for name in model.signatures()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             fresh, old = Path(scratch) / "new", Path(scratch) / "old"
-            archive.write_out(str(fresh), verbose=False)
+            tf.saved_model.save(module, str(fresh), signatures=signatures)
             text = json.dumps({**describe_model(model), **(manifest or {})}, indent=2, default=str)
             (fresh / MANIFEST).write_text(text + "\n", encoding="utf-8")
             if folder.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
@@ -77,9 +78,24 @@ def get(kind: str, identifier: Any) -> Any:
     if isinstance(identifier, tuple(_table(kind).values())):
         return identifier
     raise InputError(
-        f"A {kind} is given by name, as a dict with class_name and config, or as an object. "
-        f"Received: {identifier!r}."
+        f"A {kind} is given by name, as a dict with class_name and config, or as an object. Received: {identifier!r}."
     )
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Load a model that was saved with `model.save("name.keras")`, compiled as it was.
+
+    Keras finds a class only once its module has been imported; this imports those of kmatgen first (trap 27),
+    and refuses code hidden in the file.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"A model is loaded from a .keras file. Received: {path}.")
+    for kind in _HOMES:
+        _table(kind)
+    return keras.saving.load_model(path, safe_mode=True)
 
 
 def _table(kind: str) -> dict[str, type]:

@@ -7,6 +7,8 @@ cutting the foot off an image that has no bar would lose data, and nobody would 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
 
@@ -31,8 +33,9 @@ def find_data_bar(image: np.ndarray) -> int | None:
     grey = _grey(image)
     if grey is None or min(grey.shape) < 4 * _LOWEST:
         return None
+    level = _background(grey)
     for tolerance in _TOLERANCES:
-        row = _find(grey, tolerance)
+        row = _find(grey, level, tolerance)
         if row is not None:
             return row
     return None
@@ -47,29 +50,34 @@ def _grey(image: np.ndarray) -> np.ndarray | None:
     return (grey - low) / (high - low) if high > low else None
 
 
-def _find(grey: np.ndarray, tolerance: float) -> int | None:
+def _find(grey: np.ndarray, level: float, tolerance: float) -> int | None:
+    if not _like_bar(grey[-_LOWEST:], level, tolerance)[0].all():  # most images without a bar are done here
+        return None
     height = grey.shape[0]
-    level = _background(grey)
-    flat = np.abs(grey - level) <= tolerance
-    share = flat.mean(axis=1)
-    line = _is_line(grey, tolerance) & (share < _TEXT_ROW)  # a border or a separator in another level
-    like_bar = (share >= _TEXT_ROW) | line
+    like_bar, share, line = _like_bar(grey, level, tolerance)
     breaks = np.flatnonzero(~like_bar)
     first = max(breaks[-1] + 1 if len(breaks) else 0, int(height * (1 - _HIGHEST)), 1)
     for row in range(first, height - _LOWEST + 1):
         if share[row] >= 0.75 and share[row : row + 3].max() >= _MARGIN_ROW:
             start = _with_border(row, line, height)
-            if _is_edge(start, share, line) and _holds_text(grey[row:], level, tolerance):
+            if _is_edge(start, share) and _holds_text(grey[row:], level, tolerance):
                 return int(start)
     return None
+
+
+def _like_bar(grey: np.ndarray, level: float, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each row: whether it may belong to a bar, its share of flat pixels, whether it is a border or separator."""
+    share = (np.abs(grey - level) <= tolerance).mean(axis=1)
+    line = (share < _TEXT_ROW) & _is_line(grey, tolerance)
+    return (share >= _TEXT_ROW) | line, share, line
 
 
 def _background(grey: np.ndarray) -> float:
     """The commonest level of the last rows."""
     foot = grey[-max(4, grey.shape[0] // 25) :].ravel()
-    counts, edges = np.histogram(foot, bins=64, range=(0.0, 1.0))
-    most = counts.argmax()
-    return float(np.median(foot[(foot >= edges[most]) & (foot <= edges[most + 1])]))
+    bins = np.minimum((foot * 64).astype(np.intp), 63)
+    most = np.bincount(bins).argmax()
+    return float(np.median(foot[bins == most]))
 
 
 def _is_line(grey: np.ndarray, tolerance: float) -> np.ndarray:
@@ -87,7 +95,7 @@ def _with_border(row: int, line: np.ndarray, height: int) -> int:
     return start if thin else row
 
 
-def _is_edge(start: int, share: np.ndarray, line: np.ndarray) -> bool:
+def _is_edge(start: int, share: np.ndarray) -> bool:
     """Whether the rows above are image: the bar's level is not theirs, neither next to the edge nor on the whole."""
     if start == 0:
         return False
@@ -102,23 +110,66 @@ def _holds_text(bar: np.ndarray, level: float, tolerance: float) -> bool:
     ink[ink.mean(axis=1) >= 0.85] = False
     if not 0.002 <= ink.mean() <= 0.5:
         return False
-    labels, count = ndimage.label(ink, structure=np.ones((3, 3), dtype=int))
-    boxes = ndimage.find_objects(labels)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    top, bottom, left, right = np.array([[y.start, y.stop, x.start, x.stop] for y, x in boxes]).T
-    high, wide = bottom - top, right - left
-    glyph = (high >= 4) & (high <= 0.7 * len(bar)) & (wide <= 0.3 * bar.shape[1]) & (top > 0)
-    if glyph.sum() < 3 or (top == 0).mean() > 0.1:
+    marks = _marks(ink)
+    specks = (marks.high < 4) & (marks.wide < 2 * marks.high + 4)
+    glyph = (marks.high >= 4) & (marks.high <= 0.7 * len(bar)) & (marks.wide <= 0.3 * bar.shape[1]) & (marks.top > 0)
+    cut_off = (marks.top == 0).mean()
+    if glyph.sum() < 3 or cut_off > 0.1 or marks.area[specks].sum() > 0.3 * marks.area[specks | glyph].sum():
         return False
-    fill = areas[glyph] / (high * wide)[glyph]
-    return bool(np.median(fill) <= 0.75 and _stand_in_lines(bottom[glyph], high[glyph], len(bar)))
+    glyphs = _Marks(*(values[glyph] for values in marks))
+    return _are_strokes(glyphs) and _differ(glyphs) and _stand_in_lines(glyphs, len(bar)) and _are_words(glyphs)
 
 
-def _stand_in_lines(bottom: np.ndarray, high: np.ndarray, height: int) -> bool:
+class _Marks(NamedTuple):
+    """Connected pieces of ink: their boxes, their pixels, and half the thickness of their thickest part."""
+
+    top: np.ndarray
+    left: np.ndarray
+    high: np.ndarray
+    wide: np.ndarray
+    area: np.ndarray
+    depth: np.ndarray
+
+
+def _marks(ink: np.ndarray) -> _Marks:
+    labels, count = ndimage.label(ink, structure=np.ones((3, 3), dtype=int))
+    boxes = np.array([[y.start, y.stop, x.start, x.stop] for y, x in ndimage.find_objects(labels)])
+    top, bottom, left, right = boxes.T
+    area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    depth = ndimage.maximum(ndimage.distance_transform_cdt(np.pad(ink, 1))[1:-1, 1:-1], labels, range(1, count + 1))
+    return _Marks(top, left, bottom - top, right - left, area, np.asarray(depth))
+
+
+def _are_strokes(glyphs: _Marks) -> bool:
+    """Letters are drawn with thin strokes; particles, pores and grains are solid."""
+    fill = glyphs.area / (glyphs.high * glyphs.wide)
+    return bool(np.median(fill) <= 0.75 and np.median(glyphs.depth / glyphs.high) <= 0.26)
+
+
+def _differ(glyphs: _Marks) -> bool:
+    """Letters differ from each other; the pieces of a regular pattern do not."""
+    sizes = np.stack([glyphs.high, glyphs.wide, glyphs.area])
+    same = np.unique(sizes, axis=1, return_counts=True)[1].max()
+    boxes = sizes[:2]
+    alike = (np.abs(boxes - np.median(boxes, axis=1, keepdims=True)) <= 1).all(axis=0)
+    return bool(len(glyphs.top) < 5 or (same <= 0.5 * len(glyphs.top) and alike.mean() <= 0.85))
+
+
+def _are_words(glyphs: _Marks) -> bool:
+    """Most letters have a neighbour on their line that is nearer than a letter is high."""
+    size = np.median(glyphs.high)
+    left, right, bottom = glyphs.left, glyphs.left + glyphs.wide, glyphs.top + glyphs.high
+    gap = np.maximum(left[None] - right[:, None], left[:, None] - right[None])
+    near = (gap <= 0.8 * size) & (np.abs(bottom[None] - bottom[:, None]) <= max(1.0, 0.4 * size))
+    np.fill_diagonal(near, False)
+    return bool(near.any(axis=1).mean() >= 0.5)
+
+
+def _stand_in_lines(glyphs: _Marks, height: int) -> bool:
     """Whether glyphs share a few base lines, far more often than particles strewn at random would."""
-    size = float(np.median(high))
+    size = float(np.median(glyphs.high))
     lines = max(1, round(height / (2 * size)))
-    ends = np.bincount(bottom, minlength=height + 2)
+    ends = np.bincount(glyphs.top + glyphs.high, minlength=height + 2)
     on_lines = 0
     for _ in range(lines):
         pairs = ends[:-1] + ends[1:]
@@ -126,4 +177,4 @@ def _stand_in_lines(bottom: np.ndarray, high: np.ndarray, height: int) -> bool:
         on_lines += pairs[best]
         ends[best : best + 2] = 0
     expected = min(1.0, 2 * lines / max(height - size, 1.0))
-    return bool(on_lines / len(bottom) >= max(0.5, min(0.9, 2.5 * expected)))
+    return bool(on_lines / len(glyphs.top) >= max(0.5, min(0.9, 2.5 * expected)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from kmatgen.errors import InputError
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # both byte orders; "+" is BigTIFF
+_PNG_PALETTE = 3  # colour type in a PNG's header
 _REDUCED = 1  # bit of the TIFF tag NewSubfileType: a thumbnail of another page
 _TAGS = {"subfile": 254, "bits": 258, "photometric": 262, "samples": 277, "format": 339}
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # values of the TIFF tag SampleFormat
@@ -72,6 +74,29 @@ def read_page(path: str | os.PathLike[str], page: int = 0) -> np.ndarray:
     except Exception as error:
         raise InputError(_unreadable(path, error)) from error
     raise InputError(f"{path} must hold page {page} (counted from 0), as when it was inspected. Received: fewer pages.")
+
+
+def native_decoder(contents: bytes, pixels: np.ndarray) -> str:
+    """Which of TensorFlow's decoders gives the same pixels as `read_pages`, and does so without Python.
+
+    Args:
+        contents: The file's bytes.
+        pixels: What `read_pages` made of them.
+
+    Returns:
+        "png", "jpeg", "bmp", or "" if none does.
+    """
+    channels = pixels.shape[2]
+    if contents[:8] == b"\x89PNG\r\n\x1a\n":
+        depth, colour_type = contents[24], contents[25]
+        plain = b"tRNS" not in contents[: contents.find(b"IDAT")] and colour_type != _PNG_PALETTE
+        return "png" if depth in (8, 16) and plain and channels in (1, 3, 4) else ""
+    if contents[:3] == b"\xff\xd8\xff":
+        with Image.open(io.BytesIO(contents)) as image:
+            return "jpeg" if image.mode in ("L", "RGB") else ""
+    if contents[:2] == b"BM" and contents[14] == 40 and contents[28] == 24 and contents[30] == 0:
+        return "bmp"  # 24 bits, uncompressed
+    return ""
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -131,6 +131,12 @@ class GenerativeModel(keras.Model):
 
     # Training
 
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; a `tf.data.Dataset` is taken as shuffled by its own pipeline."""
+        if not isinstance(x, np.ndarray):
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, y, **kwargs)
+
     def minimise(
         self,
         optimizer: keras.Optimizer,

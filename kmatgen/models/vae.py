@@ -76,9 +76,7 @@ class Autoencoder(GenerativeModel):
         activation = keras.activations.serialize(self.output_activation)
         return {**super().get_config(), "output_activation": activation}
 
-    def compile(
-        self, optimizer: Any = "adam", reconstruction: str = "binary_crossentropy", **execution: Any
-    ) -> None:
+    def compile(self, optimizer: Any = "adam", reconstruction: str = "binary_crossentropy", **execution: Any) -> None:
         """Choose how to train.
 
         Args:

@@ -1,0 +1,82 @@
+"""Keras callbacks of a run: pictures of samples, and checkpoints that training can go on from."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kmatgen.plotting import image_grid, pair_grid
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Picture samples of the same latent points while a model trains.
+
+    Writes `samples/epoch_0001.png`, ... in the folder, and where images are given
+    `samples/reconstructed_0001.png`, each row of real images above its reconstructions.
+
+    Args:
+        folder: Folder of the run.
+        n: Number of samples.
+        every: Epochs from one picture to the next; the first and the last epoch have one too.
+        seed: Seed of the latent points.
+        images: Real images to show beside their reconstructions, for models that reconstruct.
+    """
+
+    def __init__(
+        self, folder: str | Path, n: int = 64, every: int = 1, seed: int = 0, images: np.ndarray | None = None
+    ) -> None:
+        super().__init__()
+        self.folder = Path(folder) / "samples"
+        self.n = n
+        self.every = every
+        self.seed = seed
+        self.images = images
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        number = epoch + 1
+        if number == 1 or number % self.every == 0 or number == self.params.get("epochs"):
+            self.picture(number)
+
+    def picture(self, number: int) -> None:
+        """Write the pictures of this epoch number."""
+        if self.model.HAS_PRIOR:
+            image_grid(self.model.generate(self.n, seed=self.seed), self.folder / f"epoch_{number:04d}.png")
+        if self.images is not None:
+            reconstructed = self.model.reconstruct(self.images)
+            pair_grid(self.images, reconstructed, self.folder / f"reconstructed_{number:04d}.png")
+
+
+class EpochCheckpoint(keras.callbacks.Callback):
+    """Keep the whole model after each epoch: networks, every optimiser, random state, compile configuration.
+
+    The file `epoch_0012.keras` appears complete or not at all, and carries the number of finished epochs
+    in its name, so that a run that was killed goes on from the last epoch that was finished.
+
+    Args:
+        folder: Folder of the checkpoints.
+        keep: Number of latest checkpoints that stay.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 1) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.keep = keep
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        complete = self.folder / f"epoch_{epoch + 1:04d}.keras"
+        partial = self.folder / f"partial_{os.getpid()}.keras"
+        self.model.save(partial)
+        os.replace(partial, complete)
+        for _, path in checkpoints(self.folder)[: -self.keep]:
+            path.unlink()
+
+
+def checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
+    """The checkpoints in a folder as (number of finished epochs, file), oldest first."""
+    found = ((re.fullmatch(r"epoch_(\d+)\.keras", path.name), path) for path in Path(folder).glob("epoch_*.keras"))
+    return sorted((int(match[1]), path) for match, path in found if match)

@@ -1,0 +1,342 @@
+"""Patches of micrographs, streamed from their files as a `tf.data.Dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from kmatgen.data.micrographs import Micrograph, Micrographs, check_channels, inspect_files
+from kmatgen.data.reading import read_page
+from kmatgen.errors import InputError
+
+_AUGMENTS = ("flip_x", "flip_y", "quarter_turns")
+_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and TensorFlow convert
+
+
+class PatchCount(NamedTuple):
+    """How many patches there will be, and which images are smaller than one."""
+
+    total: int
+    skipped: tuple[Micrograph, ...]
+
+
+def micrograph_patches(
+    files: Micrographs | Sequence[Micrograph | str | os.PathLike[str]],
+    size: int = 64,
+    *,
+    stride: int | None = None,
+    per_image: int | None = None,
+    scale: str = "auto",
+    augment: Sequence[str] = (),
+    channels: int | None = None,
+    seed: int = 0,
+    first_epoch: int = 0,
+    progress: bool = False,
+) -> tf.data.Dataset:
+    """Square patches of micrographs, without their data bars, one after the other.
+
+    The files are read again at every pass, a few at a time, so memory does not grow with their number. By
+    default an image is covered by tiles from its upper left corner; what remains at the right and at the bottom
+    and is narrower than a patch is left out, as are images smaller than a patch.
+
+    Random crops and augmentations follow from `seed` and the number of the pass, as in `kmatgen.data.batches`:
+    the first pass over a new dataset is always the same, the second is different, and always the same.
+
+    Args:
+        files: What `find_micrographs` found, or a list of image files, which are inspected first.
+        size: Side of a patch in pixels.
+        stride: Pixels from one tile to the next. Defaults to `size`: tiles touch and do not overlap.
+        per_image: Instead of tiles, this many crops at random places of every image.
+        scale: How pixels become numbers from 0 to 1. `"auto"` divides 8-bit images by 255 and treats other
+            depths as `"image"`, which takes every image from its own least to its own greatest value (a constant
+            image becomes 0); `"type"` uses the full range of the integer type.
+        augment: Any of `"flip_x"` (mirrors left and right), `"flip_y"` (mirrors top and bottom) and
+            `"quarter_turns"`, drawn for each patch. None by default, as a material may have a direction.
+        channels: 1 turns colour into luminance, 3 repeats grey; None leaves it as the files were inspected.
+        seed: Seed of crops and augmentations.
+        first_epoch: Number of passes already seen by a run that is resumed.
+        progress: Show a progress bar while files given as paths are inspected.
+
+    Returns:
+        A dataset of known length of float32 tensors (size, size, channels) in [0, 1].
+
+    Raises:
+        InputError: An option is out of range, the files cannot be used together, or no image holds a patch.
+    """
+    _check(size, stride, per_image, scale, augment, channels)
+    items = _inspected(files, channels, progress)
+    total, skipped = patch_count(items, size, stride, per_image)
+    if total == 0:
+        item = max(items, key=lambda item: min(item.height, item.width))
+        raise InputError(
+            f"A patch of {size} x {size} pixels must fit into at least one image; use a smaller size. "
+            f"Received: {item.path} with {item.height} x {item.width} pixels above the data bar as the largest."
+        )
+    small = set(skipped)
+    used = [item for item in items if item not in small] if small else items
+    columns, constants = _table(used, scale)
+    load = _loader(used, constants, channels)
+    cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
+    table = tf.data.Dataset.from_tensor_slices(columns)
+    if len(used) == total and not per_image and not augment:  # small images, where every operation counts
+        patches = table.map(lambda row: tf.ensure_shape(load(row)[:size, :size], (size, size, None)), **_PARALLEL)
+    elif not per_image and not augment:
+        patches = table.map(lambda row: cut(load(row), None), **_PARALLEL).unbatch()
+    else:
+        patches = _each_pass(table, first_epoch, seed, lambda row, key: _augmented(cut(load(row), key), augment, key))
+        patches = patches.unbatch()
+    return patches.apply(tf.data.experimental.assert_cardinality(total))
+
+
+def patch_count(
+    files: Micrographs | Sequence[Micrograph], size: int = 64, stride: int | None = None, per_image: int | None = None
+) -> PatchCount:
+    """The number of patches `micrograph_patches` gives, and the images it skips as they are too small.
+
+    Args:
+        files: What `find_micrographs` found.
+        size: Side of a patch in pixels.
+        stride: Pixels from one tile to the next. Defaults to `size`.
+        per_image: Random crops of every image, instead of tiles.
+    """
+    _check(size, stride, per_image)
+    step = stride or size
+    skipped = tuple(item for item in files if min(item.height, item.width) < size)
+    total = 0
+    for item in files:
+        if min(item.height, item.width) >= size:
+            total += per_image or ((item.height - size) // step + 1) * ((item.width - size) // step + 1)
+    return PatchCount(total, skipped)
+
+
+_PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+
+
+def _check(
+    size: int,
+    stride: int | None,
+    per_image: int | None,
+    scale: str = "auto",
+    augment: Sequence[str] = (),
+    channels: int | None = None,
+) -> None:
+    for name, value in {"size": size, "stride": stride, "per_image": per_image}.items():
+        if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+            raise InputError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
+    if stride is not None and per_image is not None:
+        raise InputError(f"stride is for tiles and per_image for random crops. Received: {stride=} and {per_image=}.")
+    if scale not in ("auto", "image", "type"):
+        raise InputError(f"scale must be 'auto', 'image' or 'type'. Received: {scale!r}.")
+    if isinstance(augment, str) or not set(augment) <= set(_AUGMENTS):
+        raise InputError(f"augment must be a list of any of {', '.join(_AUGMENTS)}. Received: {augment!r}.")
+    check_channels(channels)
+
+
+def _inspected(
+    files: Sequence[Micrograph | str | os.PathLike[str]], channels: int | None, progress: bool
+) -> list[Micrograph]:
+    """Micrographs of what was given, which agree in their channels."""
+    if isinstance(files, (str, os.PathLike)):
+        raise InputError(f"files must be what find_micrographs found, or a list of files. Received: {files!r}.")
+    items = list(files)
+    if not items:
+        raise InputError("files must hold at least one micrograph. Received: none.")
+    if not all(isinstance(item, Micrograph) for item in items):
+        items, _ = inspect_files([Path(item) for item in items], strict=True, progress=progress, channels=channels)
+    counts = {item.channels: item.path for item in items}
+    if channels is None and len(counts) > 1:
+        listed = ", ".join(f"{count} in {path}" for count, path in sorted(counts.items()))
+        raise InputError(f"All images must have the same number of channels; use channels=1 or 3. Received: {listed}.")
+    many = next((item for item in items if item.stored_channels > 4), None)
+    if channels is not None and many is not None:
+        raise InputError(
+            f"{many.path} must have 1 to 4 channels to be read with channels={channels}. "
+            f"Received: {many.stored_channels} channels."
+        )
+    return items
+
+
+def _bounds(item: Micrograph, scale: str) -> tuple[float, float]:
+    """The pixel values that become 0 and 1."""
+    if scale == "type" and item.dtype.kind == "f":
+        raise InputError(
+            f"scale='type' is for integer pixels; use 'auto' or 'image'. Received: {item.path}, {item.dtype}."
+        )
+    if scale == "type" or (scale == "auto" and item.dtype.kind in "ui" and item.dtype.itemsize == 1):
+        limits = np.iinfo(item.dtype)
+        return float(limits.min), float(limits.max)
+    low, high = map(float, item.value_range)
+    return low, high if high > low else low + 1.0
+
+
+class _Decoder(NamedTuple):
+    """A way to decode: files that share it share a branch of the graph."""
+
+    op: str
+    dtype: str
+    stored_channels: int
+
+
+def _decoder(item: Micrograph) -> _Decoder:
+    if not item.decoder:
+        return _Decoder("", "", item.stored_channels)
+    return _Decoder(item.decoder, item.dtype.name, item.stored_channels)
+
+
+def _decoders(items: Sequence[Micrograph]) -> list[_Decoder]:
+    return sorted({_decoder(item) for item in items})
+
+
+def _table(items: Sequence[Micrograph], scale: str) -> tuple[dict[str, np.ndarray], dict[str, np.generic]]:
+    """What the graph must know of each image: columns, and what is the same for all, which need not be carried."""
+    bounds = np.array([_bounds(item, scale) for item in items], np.float64)
+    branches = {decoder: index for index, decoder in enumerate(_decoders(items))}
+    table = {
+        "path": np.array([os.fspath(item.path) for item in items], dtype=object),
+        "page": np.array([item.page for item in items], np.int64),
+        "height": np.array([item.height for item in items], np.int32),
+        "low": bounds[:, 0],
+        "high": bounds[:, 1],
+        "file_size": np.array([item.file_size for item in items], np.int64),
+        "branch": np.array([branches[_decoder(item)] for item in items], np.int32),
+    }
+    constants = {name: values[0] for name, values in table.items() if name != "path" and (values == values[0]).all()}
+    return {name: values for name, values in table.items() if name not in constants}, constants
+
+
+def _loader(
+    items: Sequence[Micrograph], constants: dict[str, np.generic], channels: int | None
+) -> Callable[[dict], tf.Tensor]:
+    """A function from a row of the table to the whole image in [0, 1], float32 (height, width, channels)."""
+    wanted = channels or items[0].channels
+
+    def branch(decoder: _Decoder, row: dict) -> Callable[[], tf.Tensor]:
+        read = _read_with_op if decoder.op else _read_with_python
+        return lambda: _with_channels(read(decoder, row), wanted)
+
+    decoders = _decoders(items)
+
+    def load(row: dict) -> tf.Tensor:
+        row = {**row, **constants}
+        branches = [branch(decoder, row) for decoder in decoders]
+        image = branches[0]() if len(branches) == 1 else tf.switch_case(row["branch"], branches)
+        return tf.ensure_shape(image, (None, None, wanted))
+
+    return load
+
+
+def _read_with_op(decoder: _Decoder, row: dict) -> tf.Tensor:
+    contents = tf.io.read_file(row["path"])
+    # The decoders' own messages do not name the file. The raw op is one kernel, tf.debugging.Assert a branch.
+    whole = tf.equal(tf.strings.length(contents), tf.cast(row["file_size"], tf.int32))
+    problem = tf.constant("This image file was changed after it was inspected; inspect it again. Received:")
+    tf.raw_ops.Assert(condition=whole, data=[problem, row["path"]], summarize=2)
+    if decoder.op == "png":
+        pixels = tf.io.decode_png(contents, decoder.stored_channels, tf.as_dtype(decoder.dtype))
+    elif decoder.op == "jpeg":
+        pixels = tf.io.decode_jpeg(contents, decoder.stored_channels, dct_method="INTEGER_ACCURATE")
+    else:
+        pixels = tf.io.decode_bmp(contents, decoder.stored_channels)
+    low, high = tf.cast(row["low"], tf.float32), tf.cast(row["high"], tf.float32)
+    return (tf.cast(pixels[: row["height"]], tf.float32) - low) / (high - low)
+
+
+def _read_with_python(decoder: _Decoder, row: dict) -> tf.Tensor:
+    inputs = [row[name] for name in ("path", "page", "height", "low", "high")]
+    image = tf.numpy_function(_read_scaled, inputs, tf.float32)
+    return tf.ensure_shape(image, (None, None, decoder.stored_channels))
+
+
+def _read_scaled(path: bytes, page: int, height: int, low: float, high: float) -> np.ndarray:
+    pixels = read_page(os.fsdecode(path), int(page))[:height]
+    if pixels.dtype.itemsize > (4 if pixels.dtype.kind == "f" else 2):
+        pixels = pixels.astype(np.float64)  # float32 would blur them before the difference is taken
+    else:
+        pixels, low, high = pixels.astype(np.float32), np.float32(low), np.float32(high)
+    return ((pixels - low) / (high - low)).astype(np.float32)
+
+
+def _with_channels(image: tf.Tensor, wanted: int) -> tf.Tensor:
+    stored = image.shape[2]
+    if stored == wanted:
+        return image
+    colour = image[:, :, :1] if stored <= 2 else image[:, :, :3]  # without alpha
+    if wanted == 3:
+        return tf.repeat(colour, 3, axis=2) if stored <= 2 else colour
+    return colour if stored <= 2 else tf.minimum(tf.reduce_sum(colour * _LUMINANCE, axis=2, keepdims=True), 1.0)
+
+
+def _tiler(size: int, stride: int) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
+    """A function from an image to its tiles, row by row: (tiles, size, size, channels)."""
+
+    def cut(image: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
+        del key
+        channels = image.shape[2]
+        if stride == size:  # moving axes is much faster than gathering windows
+            rows, columns = tf.shape(image)[0] // size, tf.shape(image)[1] // size
+            image = tf.reshape(image[: rows * size, : columns * size], (rows, size, columns, size, channels))
+            return tf.reshape(tf.transpose(image, (0, 2, 1, 3, 4)), (-1, size, size, channels))
+        square, step = (1, size, size, 1), (1, stride, stride, 1)
+        return tf.reshape(
+            tf.image.extract_patches(image[None], square, step, (1, 1, 1, 1), "VALID"), (-1, size, size, channels)
+        )
+
+    return cut
+
+
+def _cropper(size: int, count: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function from an image to crops at random places: (count, size, size, channels)."""
+
+    def cut(image: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        room = tf.shape(image)[:2] - size + 1
+        where = tf.random.stateless_uniform((count, 2), key)
+        corners = tf.minimum(tf.cast(where * tf.cast(room, tf.float32), tf.int32), room - 1)
+        inside = tf.range(size)
+        rows = (corners[:, :1] + inside)[:, :, None]
+        columns = (corners[:, 1:] + inside)[:, None, :]
+        flat = tf.reshape(image, (-1, image.shape[2]))
+        return tf.gather(flat, rows * tf.shape(image)[1] + columns)
+
+    return cut
+
+
+def _augmented(patches: tf.Tensor, augment: Sequence[str], key: tf.Tensor) -> tf.Tensor:
+    """Mirror and turn each patch of a stack by its own draw."""
+    count = tf.shape(patches)[0]
+
+    def drawn(purpose: int, choices: int) -> tf.Tensor:
+        own = key + tf.constant([0, purpose], tf.int64)
+        return tf.random.stateless_uniform((count, 1, 1, 1), own, 0, choices, tf.int32)
+
+    if "flip_x" in augment:
+        patches = tf.where(drawn(1, 2) == 1, tf.reverse(patches, [2]), patches)
+    if "flip_y" in augment:
+        patches = tf.where(drawn(2, 2) == 1, tf.reverse(patches, [1]), patches)
+    if "quarter_turns" in augment:
+        turns = drawn(3, 4)
+        patches = tf.where(turns >= 2, tf.reverse(patches, [1, 2]), patches)
+        patches = tf.where(turns % 2 == 1, tf.reverse(tf.transpose(patches, (0, 2, 1, 3)), [1]), patches)
+    return patches
+
+
+def _each_pass(
+    table: tf.data.Dataset, first_epoch: int, seed: int, make: Callable[[dict, tf.Tensor], tf.Tensor]
+) -> tf.data.Dataset:
+    """Map rows with a key that depends on the seed, on the number of the pass and on the row."""
+    passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+
+    def next_pass(_: tf.Tensor) -> tf.data.Dataset:
+        number = passes.assign_add(1)
+        base = tf.random.stateless_uniform((), tf.stack([tf.cast(seed, tf.int64), number]), 0, tf.int64.max, tf.int64)
+
+        def one(index: tf.Tensor, row: dict) -> tf.Tensor:
+            return make(row, tf.stack([base, 4 * index]))  # room for the draws of one row
+
+        return table.enumerate().map(one, **_PARALLEL)
+
+    return tf.data.Dataset.from_tensors(0).flat_map(next_pass)

@@ -1,0 +1,122 @@
+"""From samples to training batches: shuffled, cached and prefetched, in an order that a seed fixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kmatgen.errors import InputError
+
+
+def batches(
+    data: tf.data.Dataset | np.ndarray | dict[str, np.ndarray],
+    batch_size: int = 64,
+    *,
+    seed: int | None = 0,
+    shuffle_buffer: int = 4096,
+    cache: bool | str | Path = False,
+    d_steps: int = 1,
+    first_epoch: int = 0,
+    drop_remainder: bool = True,
+) -> tf.data.Dataset:
+    """Batch samples for `fit`.
+
+    Every pass over the result is one epoch. The order of epoch `k` depends on `seed` and `k` alone, so that a
+    run resumed with `first_epoch=k` sees what the run that was not interrupted would have seen.
+
+    Args:
+        data: Samples: a dataset of single samples, an array, or a dict of arrays with equal first axes.
+        batch_size: Samples in a batch.
+        seed: Seed of the order. `None` keeps the order of the data, for evaluation.
+        shuffle_buffer: Number of samples among which the next one is drawn; memory grows with it.
+            At least the number of samples gives a uniform shuffle.
+        cache: Keep the samples after their first reading: `True` in memory, a path in a file there.
+        d_steps: Discriminator steps of a GAN: each batch holds `d_steps * batch_size` samples, fresh data for
+            every step.
+        first_epoch: Number of epochs already seen.
+        drop_remainder: Leave out a last, partial batch: wanted in training, not in evaluation.
+
+    Returns:
+        A dataset of batches, finite and of known length where `data` is.
+
+    Raises:
+        InputError: There are fewer samples than one batch, and partial batches are left out.
+    """
+    for name, value in {"batch_size": batch_size, "d_steps": d_steps, "shuffle_buffer": shuffle_buffer}.items():
+        if value < 1:
+            raise InputError(f"{name} is at least 1. Received: {name}={value}.")
+    samples = data if isinstance(data, tf.data.Dataset) else tf.data.Dataset.from_tensor_slices(data)
+    size = batch_size * d_steps
+    count = int(samples.cardinality())
+    if count == 0 or (drop_remainder and 0 <= count < size):
+        raise InputError(
+            f"A batch needs {size} samples; use a smaller batch_size or more data. Received: {count} samples."
+        )
+    if cache:
+        samples = samples.cache() if cache is True else samples.cache(str(cache))
+
+    def batched(epoch: tf.data.Dataset) -> tf.data.Dataset:
+        return epoch.batch(size, drop_remainder=drop_remainder, num_parallel_calls=tf.data.AUTOTUNE)
+
+    if seed is None:
+        return batched(samples).prefetch(tf.data.AUTOTUNE)
+
+    passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+    buffer = min(shuffle_buffer, count) if count > 0 else shuffle_buffer
+
+    def next_epoch(_: Any) -> tf.data.Dataset:
+        # Keras starts a new iterator for every epoch; the variable counts them.
+        epoch = passes.assign_add(1)
+        # The seed of this small graph alone: `shuffle` would mix in the global one, and fails where that is 0.
+        tf.compat.v1.set_random_seed(1)
+        order = tf.random.stateless_uniform((), tf.stack([seed, epoch]), 0, tf.int64.max, tf.int64)
+        return batched(samples.shuffle(buffer, seed=order, reshuffle_each_iteration=False))
+
+    result = tf.data.Dataset.from_tensors(0).flat_map(next_epoch)
+    if count > 0:
+        result = result.apply(
+            tf.data.experimental.assert_cardinality(count // size if drop_remainder else -(-count // size))
+        )
+    return result.prefetch(tf.data.AUTOTUNE)
+
+
+def from_tfds(name: str, split: str, size: int | None = None, *, data_dir: str | Path | None = None) -> tf.data.Dataset:
+    """Images of a TensorFlow Datasets set, as float32 in [0, 1].
+
+    Args:
+        name: Name of the set, with its configuration where it has several: `"mnist"`, `"polycrystals/ipf_64"`.
+        split: A split expression, such as `"train"` or `"train[:80%]"`.
+        size: Side in pixels to resize to, with anti-aliasing. `None` keeps the images as they are.
+        data_dir: Folder of prepared sets. Defaults to TensorFlow Datasets' own.
+
+    Returns:
+        A dataset of single images `(size, size, channels)`.
+
+    Raises:
+        InputError: There is no such set or split, it cannot be had, or it has no images.
+    """
+    import tensorflow_datasets as tfds
+
+    import kmatgen.data.polycrystal_tfds  # noqa: F401  registers "polycrystals"
+
+    try:
+        dataset, info = tfds.load(name, split=split, data_dir=data_dir, with_info=True, shuffle_files=False)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"TensorFlow Datasets cannot give {name!r}, split {split!r}: {reason} Received: {name}, {split}."
+        ) from error
+    images = [key for key, feature in info.features.items() if isinstance(feature, tfds.features.Image)]
+    if not images:
+        raise InputError(f"A set with an image feature is needed. Received: {name} with {', '.join(info.features)}.")
+    key = "image" if "image" in images else images[0]
+    scale = float(np.iinfo(info.features[key].np_dtype).max)
+
+    def to_image(example: dict[str, tf.Tensor]) -> tf.Tensor:
+        image = tf.cast(example[key], tf.float32) / scale
+        return image if size is None else tf.image.resize(image, (size, size), antialias=True)
+
+    return dataset.map(to_image, num_parallel_calls=tf.data.AUTOTUNE)

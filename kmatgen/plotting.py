@@ -1,0 +1,129 @@
+"""Pictures: grids of images, latent traversals and loss curves, written as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from kmatgen.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GAP = 2
+_SMALLEST_SIDE = 64
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Images in [0, 1] to 8-bit, rounded; values outside are clipped."""
+    return np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def to_picture(image: np.ndarray) -> Image.Image:
+    """One image `(height, width, channels)` in [0, 1] as a Pillow image; of 2 or more than 4 channels the first."""
+    pixels = to_uint8(image)
+    return Image.fromarray(pixels if pixels.shape[-1] in (3, 4) else pixels[..., 0])
+
+
+def image_grid(images: np.ndarray, path: str | Path, columns: int | None = None) -> Path:
+    """Write images side by side, small ones enlarged by whole factors.
+
+    Args:
+        images: `(n, height, width, channels)` in [0, 1].
+        path: PNG file to write.
+        columns: Images in a row. `None`: as square as possible.
+    """
+    if images.ndim != 4 or len(images) == 0:
+        raise InputError(f"A grid needs images (n, height, width, channels). Received: {images.shape}.")
+    n, height, width, _ = images.shape
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    factor = max(1, _SMALLEST_SIDE // min(height, width))
+    cell = (width * factor + _GAP, height * factor + _GAP)
+    sheet = Image.new("RGB", (columns * cell[0] - _GAP, rows * cell[1] - _GAP), "white")
+    for index, image in enumerate(images):
+        picture = to_picture(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
+        sheet.paste(picture, (index % columns * cell[0], index // columns * cell[1]))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+    return path
+
+
+def pair_grid(upper: np.ndarray, lower: np.ndarray, path: str | Path, columns: int = 8) -> Path:
+    """Write two sets of images in alternating rows, for instance real images above their reconstructions."""
+    columns = min(columns, len(upper))
+    used = len(upper) // columns * columns
+    rows = [images[start : start + columns] for start in range(0, used, columns) for images in (upper, lower)]
+    return image_grid(np.concatenate(rows), path, columns)
+
+
+def traversal_points(latent_dim: int, dimensions: int = 8, steps: int = 9, span: float = 3.0) -> np.ndarray:
+    """Latent points along the first axes: `(dimensions * steps, latent_dim)`, each axis from -span to span."""
+    dimensions = min(dimensions, latent_dim)
+    points = np.zeros((dimensions, steps, latent_dim), np.float32)
+    for axis in range(dimensions):
+        points[axis, :, axis] = np.linspace(-span, span, steps)
+    return points.reshape(-1, latent_dim)
+
+
+def loss_curves(histories: Mapping[str, Sequence[pd.DataFrame]], key: str, path: str | Path) -> Path:
+    """Write one loss over epochs three times: plain, its later part zoomed, and on logarithmic axes.
+
+    Args:
+        histories: For each label, the histories of its seeds; with several, the mean is drawn in a band
+            from the smallest to the largest.
+        key: Column to draw, such as `"loss"`. Its `val_` column is drawn dashed where there is one.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    plain, zoomed, logarithmic = figure.subplots(1, 3)
+    lines = [
+        (label, column, np.array([history[column].to_numpy()[: _shortest(group)] for history in group]))
+        for label, group in histories.items()
+        for column in (key, f"val_{key}")
+        if all(column in history for history in group)
+    ]
+    colours = {label: f"C{index}" for index, label in enumerate(histories)}
+    for axes in (plain, zoomed, logarithmic):
+        for label, column, values in lines:
+            epochs = np.arange(1, values.shape[1] + 1)
+            dashed = column != key
+            name = f"{label} (validation)" if dashed else label
+            axes.plot(epochs, values.mean(0), "--" if dashed else "-", color=colours[label], label=name)
+            if len(values) > 1:
+                axes.fill_between(epochs, values.min(0), values.max(0), color=colours[label], alpha=0.15)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(key)
+        axes.grid(alpha=0.3)
+    plain.set_title("all epochs")
+    plain.legend(fontsize="small")
+    _zoom(zoomed, [values for _, _, values in lines])
+    logarithmic.set_title("logarithmic axes")
+    logarithmic.set_xscale("log")
+    if all((values > 0).all() for _, _, values in lines):
+        logarithmic.set_yscale("log")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _shortest(group: Sequence[pd.DataFrame]) -> int:
+    return min(len(history) for history in group)
+
+
+def _zoom(axes: object, curves: Sequence[np.ndarray]) -> None:
+    """Show the last two thirds of the epochs with the range of values found there."""
+    last = max(values.shape[1] for values in curves)
+    start = last // 3
+    late = np.concatenate([values[:, min(start, values.shape[1] - 1) :].ravel() for values in curves])
+    margin = 0.05 * (late.max() - late.min()) or 1e-3
+    axes.set_xlim(max(1, start), max(last, 2))
+    axes.set_ylim(late.min() - margin, late.max() + margin)
+    axes.set_title("last two thirds, zoomed")

@@ -1,0 +1,154 @@
+"""Presets: named, complete configurations of a training run, as Python data.
+
+A preset holds only what differs from `DEFAULTS`. `resolve` gives the whole configuration, which is what
+a run writes to `config.json` and can be repeated from.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from kmatgen.errors import InputError
+
+Config = dict[str, Any]
+
+DEFAULTS: Config = {
+    "preset": "",
+    "seed": 0,
+    "precision": "float32",
+    "data": {
+        # "polycrystal", "tfds:NAME", or a folder of micrographs
+        "source": "polycrystal",
+        "size": 64,
+        "channels": None,
+        "test_fraction": 0.1,
+        "polycrystal": {
+            "n": 1000,
+            "grain_size": [8.0, 20.0],
+            "spread": 0.3,
+            "elongation": [1.0, 1.5],
+            "colouring": "ipf",
+        },
+        "micrographs": {
+            "stride": None,
+            "per_image": None,
+            "scale": "auto",
+            "augment": [],
+            "crop_data_bar": True,
+            "metadata": None,
+            "strict": False,
+        },
+    },
+    "model": {"class_name": "vae", "config": {}},
+    "networks": {},
+    "compile": {},
+    "fit": {"epochs": 30, "batch_size": 64, "sample_every": 10},
+}
+
+_CONV_VAE: Config = {
+    "networks": {
+        "encoder": {"builder": "conv_encoder", "config": {"latent_dim": 16, "filters": [16, 32, 64, 128]}},
+        "decoder": {"builder": "conv_decoder", "config": {"latent_dim": 16, "filters": [128, 64, 32, 16]}},
+    },
+    "compile": {
+        "optimizer": {"class_name": "Adam", "config": {"learning_rate": 1e-3}},
+        "reconstruction": "binary_crossentropy",
+    },
+}
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "vae": (
+        "convolutional VAE of the microstructure study, 16 latent dimensions",
+        {
+            **_CONV_VAE,
+            "compile": {**_CONV_VAE["compile"], "kl_weight": 0.012, "kl_reduction": "mean"},
+        },
+    ),
+    "autoencoder": (
+        "the same networks without sampling: how well can they reconstruct at all",
+        {
+            **_CONV_VAE,
+            "model": {"class_name": "autoencoder", "config": {}},
+            "networks": {
+                "encoder": {
+                    "builder": "conv_encoder",
+                    "config": {**_CONV_VAE["networks"]["encoder"]["config"], "variational": False},
+                },
+                "decoder": _CONV_VAE["networks"]["decoder"],
+            },
+        },
+    ),
+}
+
+
+def resolve(preset: str, overrides: dict[str, Any] | None = None) -> Config:
+    """The whole configuration of a preset.
+
+    Args:
+        preset: Name of the preset.
+        overrides: Values by dotted path, such as `{"fit.epochs": 50}`.
+
+    Raises:
+        InputError: There is no such preset or path, or a value has the wrong type.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"A preset is one of {', '.join(sorted(PRESETS))}. Received: {preset!r}.")
+    config = copy.deepcopy(DEFAULTS)
+    _merge(config, copy.deepcopy(PRESETS[preset][1]))
+    config["preset"] = preset
+    for path, value in (overrides or {}).items():
+        set_path(config, path, value)
+    return config
+
+
+def set_path(config: Config, path: str, value: Any) -> None:
+    """Change one value of a configuration in place, by its dotted path; the path must exist.
+
+    A whole number is taken where a fraction is expected; otherwise the type stays what it was, except that
+    `None` may become anything.
+    """
+    *parents, last = path.split(".")
+    node: Any = config
+    for part in parents:
+        node = node.get(part) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        known = ", ".join(leaf for leaf, _ in leaves(config))
+        raise InputError(f"A setting is one of {known}. Received: {path!r}.")
+    old = node[last]
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if old is not None and value is not None and type(value) is not type(old):
+        raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
+    node[last] = value
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`"compile.kl_weight=0.1"` as path and value; the value is read as JSON, or else as text."""
+    path, equals, raw = text.partition("=")
+    if not equals:
+        raise InputError(f"A setting is written PATH=VALUE, such as compile.kl_weight=0.1. Received: {text!r}.")
+    try:
+        return path, json.loads(raw)
+    except json.JSONDecodeError:
+        return path, raw
+
+
+def leaves(config: Config, prefix: str = "") -> list[tuple[str, Any]]:
+    """Every setting of a configuration as (dotted path, value)."""
+    found = []
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            found += leaves(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found
+
+
+def _merge(config: Config, changes: Config) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value

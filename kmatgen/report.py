@@ -1,0 +1,83 @@
+"""Reports: one self-contained HTML page for a run, pictures included."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jinja2
+import numpy as np
+
+import kmatgen
+from kmatgen.plotting import image_grid, loss_curves, pair_grid, traversal_points
+
+if TYPE_CHECKING:
+    from kmatgen.models.base import GenerativeModel
+    from kmatgen.run import Run
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("kmatgen"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+class Picture(NamedTuple):
+    """A picture of a report, as its template wants it."""
+
+    title: str
+    caption: str
+    source: str
+
+
+def picture(path: Path, title: str, caption: str) -> Picture:
+    """A PNG file, embedded in the page."""
+    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
+    return Picture(title, caption, f"data:image/png;base64,{encoded}")
+
+
+def render(template: str, path: Path, **content: Any) -> Path:
+    """Fill one of the package's templates and write the page."""
+    page = _TEMPLATES.get_template(template).render(version=kmatgen.__version__, **content)
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def write_run_report(run: Run, model: GenerativeModel, test: np.ndarray) -> Path:
+    """Picture a finished run and write its `report.html`.
+
+    Args:
+        run: The run; its history and metrics are written already.
+        model: The trained model.
+        test: Held-out samples.
+    """
+    return render(
+        "run.html",
+        run.folder / "report.html",
+        title=run.name,
+        config=run.config,
+        metrics=run.read_json("metrics.json"),
+        data=run.read_json("data.json"),
+        figures=list(_pictures(run, model, test)),
+    )
+
+
+def _pictures(run: Run, model: GenerativeModel, test: np.ndarray) -> list[Picture]:
+    folder, seed = run.folder, run.config["seed"]
+    pictures = []
+    if model.HAS_PRIOR:
+        samples = image_grid(model.generate(64, seed=seed), folder / "samples.png")
+        pictures.append(picture(samples, "Samples", f"64 samples of the prior, seed {seed}."))
+    real = image_grid(test[:64], folder / "real.png")
+    pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
+    if hasattr(model, "reconstruct"):
+        pairs = pair_grid(test[:32], model.reconstruct(test[:32]), folder / "reconstructions.png")
+        caption = "Held-out data; below each row, the same through the latent space and back."
+        pictures.append(picture(pairs, "Real against reconstructed", caption))
+    if model.HAS_PRIOR and hasattr(model, "decode"):
+        points = traversal_points(model.latent_dim)
+        grid = image_grid(model.decode(points), folder / "traversal.png", columns=9)
+        caption = "A row for each of the first latent dimensions, from -3 to 3 with the others at 0."
+        pictures.append(picture(grid, "Latent traversal", caption))
+    curves = loss_curves({run.name: [run.history()]}, "loss", folder / "loss_curves.png")
+    pictures.append(picture(curves, "Loss curves", "The training loss, and dashed the same on held-out data."))
+    return pictures

@@ -1,0 +1,178 @@
+"""A run: the folder of one training, from its configuration to its checkpoints, history and report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kmatgen.errors import InputError
+from kmatgen.presets import Config, leaves
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kmatgen.models.base import GenerativeModel
+
+CONFIG = "config.json"
+# A resumed run may train longer or picture more often; anything else would be another run.
+_MAY_CHANGE = ("fit.epochs", "fit.sample_every")
+
+
+class Run:
+    """The folder of a run. Made with `Run.create` or `Run.open`.
+
+    It holds `config.json` (the resolved configuration), `data.json` (what the data were), `history.csv`,
+    `checkpoints/`, `samples/`, `metrics.json` and `report.html`.
+
+    Attributes:
+        folder: Where the run lives.
+        config: Its resolved configuration.
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder = folder
+        self.config = config
+
+    @classmethod
+    def create(cls, folder: str | Path, config: Config) -> Run:
+        """Start a run in a folder that is missing or empty.
+
+        Raises:
+            InputError: The folder holds something already, or cannot be written.
+        """
+        check_free(folder)
+        run = cls(Path(folder), config)
+        run.write_json(CONFIG, config)
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open the folder of an earlier run.
+
+        Raises:
+            InputError: There is none.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise InputError(f"A run is a folder with a {CONFIG} in it. Received: {folder}.")
+        return cls(folder, json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+
+    def adopt(self, wanted: dict[str, Any]) -> None:
+        """Take over the settings given with a resume.
+
+        Args:
+            wanted: Values by dotted path, only those that were given.
+
+        Raises:
+            InputError: One of them differs from the run's own and would make it another run.
+        """
+        own = dict(leaves(self.config))
+        for path, value in wanted.items():
+            if path in own and own[path] != value and path not in _MAY_CHANGE:
+                raise InputError(
+                    f"{self.folder} was trained with {path}={json.dumps(own[path])}; resume it without changing "
+                    f"that, or start another run. Received: {path}={json.dumps(value)}."
+                )
+        for path, value in wanted.items():
+            *parents, last = path.split(".")
+            node = self.config
+            for part in parents:
+                node = node[part]
+            node[last] = value
+        self.write_json(CONFIG, self.config)
+
+    @property
+    def name(self) -> str:
+        """Name of the run: that of its folder."""
+        return self.folder.resolve().name
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where `EpochCheckpoint` keeps the model."""
+        return self.folder / "checkpoints"
+
+    @property
+    def history_file(self) -> Path:
+        """One row for each finished epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def finished_epochs(self) -> int:
+        """Number of epochs that were finished and kept."""
+        from kmatgen.callbacks import checkpoints
+
+        found = checkpoints(self.checkpoint_folder)
+        return found[-1][0] if found else 0
+
+    def load_model(self) -> GenerativeModel:
+        """The model as it was after the last finished epoch, compiled and ready to go on.
+
+        Raises:
+            InputError: No epoch was finished.
+        """
+        from kmatgen.callbacks import checkpoints
+        from kmatgen.registry import load_model
+
+        found = checkpoints(self.checkpoint_folder)
+        if not found:
+            raise InputError(f"{self.folder} has no checkpoint: no epoch was finished. Received: {self.folder}.")
+        return load_model(found[-1][1])
+
+    def history(self) -> pd.DataFrame:
+        """The logs of every finished epoch."""
+        import pandas as pd
+
+        if not self.history_file.is_file() or not self.history_file.stat().st_size:
+            return pd.DataFrame()
+        return pd.read_csv(self.history_file)
+
+    def cut_history(self, epochs: int) -> None:
+        """Drop the rows of epochs that are to be trained again."""
+        history = self.history()
+        if len(history) > epochs:
+            self._replace(self.history_file, history.head(epochs).to_csv(index=False))
+
+    def check_data(self, description: dict[str, Any]) -> None:
+        """Note what the data are, or make sure that they are what the run began with."""
+        path = self.folder / "data.json"
+        if path.is_file():
+            before = self.read_json("data.json")["content_hash"]
+            if before != description["content_hash"]:
+                raise InputError(
+                    f"The data of {self.folder} have changed since it began; resume with the same files. "
+                    f"Received: content hash {description['content_hash']}, not {before}."
+                )
+        else:
+            self.write_json("data.json", description)
+
+    def read_json(self, name: str) -> Any:
+        """The content of one of the run's JSON files, an empty dict where it is missing."""
+        path = self.folder / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write one of the run's JSON files, whole or not at all."""
+        self._replace(self.folder / name, json.dumps(content, indent=2, default=str) + "\n")
+
+    def _replace(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+
+
+def check_free(folder: str | Path) -> None:
+    """Make sure that a run can be started here.
+
+    Raises:
+        InputError: The folder holds something already.
+    """
+    folder = Path(folder)
+    if (folder / CONFIG).is_file():
+        raise InputError(
+            f"{folder} already holds a run; go on with --resume {folder}, or name another folder. Received: {folder}."
+        )
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"A run goes into a new or an empty folder. Received: {folder}, which holds other files.")

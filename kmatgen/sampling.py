@@ -1,0 +1,70 @@
+"""Samples and exports of finished runs, as files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.export import ServedModel
+from kmatgen.plotting import image_grid, to_picture
+from kmatgen.run import CONFIG, Run
+
+
+def open_generator(path: str | Path) -> Any:
+    """The model of a run or an export: whatever has `generate(n, seed=...)`.
+
+    Raises:
+        InputError: The folder is neither.
+    """
+    path = Path(path)
+    if (path / CONFIG).is_file():
+        return Run.open(path).load_model()
+    if (path / "saved_model.pb").is_file():
+        return ServedModel(path)
+    raise InputError(f"Samples come from the folder of a run or of a SavedModel. Received: {path}.")
+
+
+def write_samples(model: str | Path, n: int, seed: int, folder: str | Path) -> None:
+    """Draw samples into a folder: `sample_0000.png`, ..., `grid.png` and `samples.npz`.
+
+    Args:
+        model: Folder of a run or of a SavedModel.
+        n: Number of samples.
+        seed: The same seed gives the same samples.
+        folder: A new or an empty folder.
+
+    Raises:
+        InputError: The folder holds something already, or the model cannot be sampled.
+    """
+    folder = Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
+    samples = open_generator(model).generate(n, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(folder / "samples.npz", samples=samples, seed=seed)
+    width = max(4, len(str(n - 1)))
+    for index, image in enumerate(samples):
+        to_picture(image).save(folder / f"sample_{index:0{width}d}.png")
+    image_grid(samples[:256], folder / "grid.png")
+
+
+def export_run(run: Run, folder: str | Path) -> None:
+    """Export the model of a run, with what is known of its making in the manifest."""
+    data, config = run.read_json("data.json"), run.config
+    run.load_model().export(
+        folder,
+        manifest={
+            "preset": config["preset"],
+            "run": run.name,
+            "data": {name: value for name, value in data.items() if name != "refused"},
+            "pixel_size_um": data.get("pixel_size_um"),
+            "units": "grey or colour values in [0, 1]",
+            "metrics": run.read_json("metrics.json"),
+            "config": config,
+            "command": " ".join(["kmatgen" if "kmatgen" in Path(sys.argv[0]).name else sys.argv[0], *sys.argv[1:]]),
+        },
+    )
