@@ -1,17 +1,33 @@
-"""Data: micrographs, synthetic polycrystals, and the pipeline from samples to batches."""
+"""Data: micrographs, synthetic polycrystals, and the pipeline from samples to batches.
 
-from kmatgen.data.micrographs import Micrographs, find_micrographs, split_files
-from kmatgen.data.patches import micrograph_patches
-from kmatgen.data.pipeline import batches, from_tfds
-from kmatgen.data.polycrystal import Polycrystals, polycrystal
+Names are imported on first use: looking at a folder of images does not need TensorFlow.
+"""
 
-__all__ = [
-    "Micrographs",
-    "Polycrystals",
-    "batches",
-    "find_micrographs",
-    "from_tfds",
-    "micrograph_patches",
-    "polycrystal",
-    "split_files",
-]
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Micrographs": "micrographs",
+    "Polycrystals": "polycrystals",
+    "batches": "pipeline",
+    "find_micrographs": "micrographs",
+    "from_tfds": "pipeline",
+    "grain_statistics": "polycrystals",
+    "micrograph_patches": "patches",
+    "polycrystal": "polycrystals",
+    "split_files": "micrographs",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"kmatgen.data.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'kmatgen.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

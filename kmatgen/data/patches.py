@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,7 @@ from kmatgen.data.reading import read_page
 from kmatgen.errors import InputError
 
 _AUGMENTS = ("flip_x", "flip_y", "quarter_turns")
+_SMALL = 256 * 256  # pixels
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and TensorFlow convert
 
 
@@ -83,12 +84,19 @@ def micrograph_patches(
     load = _loader(used, constants, channels)
     cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
     table = tf.data.Dataset.from_tensor_slices(columns)
+    parallel = _parallel(used)
     if len(used) == total and not per_image and not augment:  # small images, where every operation counts
-        patches = table.map(lambda row: tf.ensure_shape(load(row)[:size, :size], (size, size, None)), **_PARALLEL)
-    elif not per_image and not augment:
-        patches = table.map(lambda row: cut(load(row), None), **_PARALLEL).unbatch()
+        exact = all(item.height == item.width == size for item in used)
+        return table.map(
+            lambda row: tf.ensure_shape(load(row) if exact else load(row)[:size, :size], (size, size, None)),
+            **parallel,
+        )
+    if not per_image and not augment:
+        patches = table.map(lambda row: cut(load(row), None), **parallel).unbatch()
     else:
-        patches = _each_pass(table, first_epoch, seed, lambda row, key: _augmented(cut(load(row), key), augment, key))
+        patches = _each_pass(
+            table, first_epoch, seed, lambda row, key: _augmented(cut(load(row), key), augment, key), parallel
+        )
         patches = patches.unbatch()
     return patches.apply(tf.data.experimental.assert_cardinality(total))
 
@@ -114,7 +122,14 @@ def patch_count(
     return PatchCount(total, skipped)
 
 
-_PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+def _parallel(items: Sequence[Micrograph]) -> dict[str, Any]:
+    """How many images are in work at once, in the order of the files.
+
+    Many small ones hide the time that opening a file takes, and tf.data's own tuning is slow to find that out;
+    of large ones no more than it wants, as each takes memory.
+    """
+    small = max(item.height * item.width for item in items) <= _SMALL
+    return {"num_parallel_calls": 4 * (os.cpu_count() or 1) if small else tf.data.AUTOTUNE, "deterministic": True}
 
 
 def _check(
@@ -205,6 +220,8 @@ def _table(items: Sequence[Micrograph], scale: str) -> tuple[dict[str, np.ndarra
         "file_size": np.array([item.file_size for item in items], np.int64),
         "branch": np.array([branches[_decoder(item)] for item in items], np.int32),
     }
+    if all(item.data_bar is None for item in items):
+        del table["height"]  # nothing is cut off
     constants = {name: values[0] for name, values in table.items() if name != "path" and (values == values[0]).all()}
     return {name: values for name, values in table.items() if name not in constants}, constants
 
@@ -235,19 +252,25 @@ def _read_with_op(decoder: _Decoder, row: dict) -> tf.Tensor:
     # The decoders' own messages do not name the file. The raw op is one kernel, tf.debugging.Assert a branch.
     whole = tf.equal(tf.strings.length(contents), tf.cast(row["file_size"], tf.int32))
     problem = tf.constant("This image file was changed after it was inspected; inspect it again. Received:")
-    tf.raw_ops.Assert(condition=whole, data=[problem, row["path"]], summarize=2)
+    with tf.control_dependencies([tf.raw_ops.Assert(condition=whole, data=[problem, row["path"]], summarize=2)]):
+        contents = tf.identity(contents)
     if decoder.op == "png":
         pixels = tf.io.decode_png(contents, decoder.stored_channels, tf.as_dtype(decoder.dtype))
     elif decoder.op == "jpeg":
         pixels = tf.io.decode_jpeg(contents, decoder.stored_channels, dct_method="INTEGER_ACCURATE")
     else:
         pixels = tf.io.decode_bmp(contents, decoder.stored_channels)
+    if "height" in row:
+        pixels = pixels[: row["height"]]
+    pixels = tf.cast(pixels, tf.float32)
+    if isinstance(row["high"], np.generic) and row["low"] == 0.0:
+        return pixels / np.float32(row["high"])  # the usual case of 8 bits, in one operation
     low, high = tf.cast(row["low"], tf.float32), tf.cast(row["high"], tf.float32)
-    return (tf.cast(pixels[: row["height"]], tf.float32) - low) / (high - low)
+    return (pixels - low) / (high - low)
 
 
 def _read_with_python(decoder: _Decoder, row: dict) -> tf.Tensor:
-    inputs = [row[name] for name in ("path", "page", "height", "low", "high")]
+    inputs = [row["path"], row["page"], row.get("height", np.iinfo(np.int32).max), row["low"], row["high"]]
     image = tf.numpy_function(_read_scaled, inputs, tf.float32)
     return tf.ensure_shape(image, (None, None, decoder.stored_channels))
 
@@ -325,7 +348,11 @@ def _augmented(patches: tf.Tensor, augment: Sequence[str], key: tf.Tensor) -> tf
 
 
 def _each_pass(
-    table: tf.data.Dataset, first_epoch: int, seed: int, make: Callable[[dict, tf.Tensor], tf.Tensor]
+    table: tf.data.Dataset,
+    first_epoch: int,
+    seed: int,
+    make: Callable[[dict, tf.Tensor], tf.Tensor],
+    parallel: dict[str, Any],
 ) -> tf.data.Dataset:
     """Map rows with a key that depends on the seed, on the number of the pass and on the row."""
     passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
@@ -337,6 +364,6 @@ def _each_pass(
         def one(index: tf.Tensor, row: dict) -> tf.Tensor:
             return make(row, tf.stack([base, 4 * index]))  # room for the draws of one row
 
-        return table.enumerate().map(one, **_PARALLEL)
+        return table.enumerate().map(one, **parallel)
 
     return tf.data.Dataset.from_tensors(0).flat_map(next_pass)

@@ -100,7 +100,7 @@ def from_tfds(name: str, split: str, size: int | None = None, *, data_dir: str |
     """
     import tensorflow_datasets as tfds
 
-    import kmatgen.data.polycrystal_tfds  # noqa: F401  registers "polycrystals"
+    import kmatgen.data.polycrystals_tfds  # noqa: F401  registers "polycrystals"
 
     try:
         dataset, info = tfds.load(name, split=split, data_dir=data_dir, with_info=True, shuffle_files=False)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from kmatgen.data.micrographs import find_micrographs, split_files
 from kmatgen.data.patches import micrograph_patches
 from kmatgen.data.pipeline import from_tfds
-from kmatgen.data.polycrystal import polycrystal
+from kmatgen.data.polycrystals import polycrystal
 from kmatgen.errors import InputError
 
 # Held-out samples kept in memory, for validation and pictures.

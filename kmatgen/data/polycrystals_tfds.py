@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from kmatgen.data.polycrystal import COLOURINGS, polycrystal
+from kmatgen.data.polycrystals import COLOURINGS, polycrystal
 from kmatgen.errors import InputError
 
 CHUNK = 100  # images held in memory while a split is written

@@ -3,8 +3,8 @@ import pytest
 import tensorflow_datasets as tfds
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kmatgen.data.polycrystal import polycrystal
-from kmatgen.data.polycrystal_tfds import Polycrystals, PolycrystalsConfig
+from kmatgen.data.polycrystals import polycrystal
+from kmatgen.data.polycrystals_tfds import Polycrystals, PolycrystalsConfig
 from kmatgen.errors import InputError
 
 
@@ -16,7 +16,7 @@ def examples(builder, split):
 
 @pytest.mark.parametrize("colouring", ["ipf", "boundary"])
 def test_examples_are_those_of_polycrystal(tmp_path, monkeypatch, colouring):
-    monkeypatch.setattr("kmatgen.data.polycrystal_tfds.CHUNK", 2)
+    monkeypatch.setattr("kmatgen.data.polycrystals_tfds.CHUNK", 2)
     config = PolycrystalsConfig(name="tiny", colouring=colouring, size=16, train=3, test=2, grain_size=5.0, seed=7)
     builder = Polycrystals(data_dir=tmp_path, config=config)
     builder.download_and_prepare()

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal, assert_array_less
 from scipy.spatial import ConvexHull
 
-from kmatgen.data.polycrystal import grain_statistics, ipf_colours, polycrystal
+from kmatgen.data.polycrystals import grain_statistics, ipf_colours, polycrystal
 from kmatgen.errors import InputError
 
 
