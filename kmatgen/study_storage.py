@@ -80,9 +80,7 @@ def _open(url: str, grace: int) -> optuna.storages.RDBStorage:
     options = {"connect_args": {"timeout": _SQLITE_TIMEOUT}} if url.startswith("sqlite") else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return optuna.storages.RDBStorage(
-            url, engine_kwargs=options, heartbeat_interval=HEARTBEAT, grace_period=grace
-        )
+        return optuna.storages.RDBStorage(url, engine_kwargs=options, heartbeat_interval=HEARTBEAT, grace_period=grace)
 
 
 def _lock_transactions(engine: sqlalchemy.Engine) -> None:

@@ -6,6 +6,7 @@ can reach the storage sees the same study.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
@@ -35,6 +36,14 @@ class State(StrEnum):
     FAILED = "failed"
     # It was running, its process is gone and left no error: it has to run again.
     LOST = "lost"
+
+
+# What Optuna calls them; of several trials of one member, those of the first kind count.
+_LIVING = {
+    TrialState.COMPLETE: State.FINISHED,
+    TrialState.RUNNING: State.RUNNING,
+    TrialState.WAITING: State.WAITING,
+}
 
 
 class Record(NamedTuple):
@@ -120,7 +129,7 @@ class StudyStore:
         """Every member of the study by its name, in the order in which they came."""
         trials: dict[str, list[FrozenTrial]] = {}
         for trial in self.study.get_trials(deepcopy=False):
-            if not trial.user_attrs.get("duplicate"):
+            if "member" in trial.user_attrs and "duplicate" not in trial.user_attrs:
                 trials.setdefault(trial.user_attrs["member"], []).append(trial)
         return {name: _record(name, group) for name, group in trials.items()}
 
@@ -160,11 +169,9 @@ class StudyStore:
 
     def fail(self, number: int, error: str) -> None:
         """Record that a member failed, and why; one that ended meanwhile stays as it is."""
-        try:
+        with contextlib.suppress(UpdateFinishedTrialError):
             self.note(number, error=error[-_LONGEST_ERROR:])
             self._end(number)
-        except UpdateFinishedTrialError:
-            pass
 
     def release(self, number: int) -> None:
         """Let go of a member that was stopped; `enqueue` takes it up again."""
@@ -186,11 +193,9 @@ class StudyStore:
                 self.release(trial.number)
 
     def _end(self, number: int) -> None:
-        try:
+        # Unless it ended by itself, or another process was quicker.
+        with contextlib.suppress(UpdateFinishedTrialError):
             self._storage.set_trial_state_values(self._trial_id(number), TrialState.FAIL)
-        except UpdateFinishedTrialError:
-            # It ended by itself, or another process was quicker.
-            pass
 
     def _is_duplicate(self, number: int) -> bool:
         """Two processes that enqueue at the same moment can enqueue the same member: the first one counts."""
@@ -209,16 +214,11 @@ class StudyStore:
 
 def _record(name: str, trials: list[FrozenTrial]) -> Record:
     """The state of a member: that of its trial that lives or finished, or else of its last."""
-    for wanted, state in (
-        (TrialState.COMPLETE, State.FINISHED),
-        (TrialState.RUNNING, State.RUNNING),
-        (TrialState.WAITING, State.WAITING),
-    ):
-        decisive = next((trial for trial in trials if trial.state == wanted), None)
-        if decisive is not None:
-            break
+    living = [trial for wanted in _LIVING for trial in trials if trial.state == wanted]
+    decisive = living[0] if living else trials[-1]
+    if living:
+        state = _LIVING[decisive.state]
     else:
-        decisive = trials[-1]
         state = State.FAILED if "error" in decisive.user_attrs else State.LOST
     notes = decisive.user_attrs
     return Record(name, state, decisive.number, notes["labels"], notes["seed"], notes)

@@ -34,12 +34,15 @@ def main() -> int:
     with StudyStore(os.environ[STORAGE_VARIABLE], options.study) as store:
         if not store.claim(options.number):
             return TAKEN
-        threading.Thread(target=_keep_beating, args=(store, options.number), daemon=True).start()
+        done = threading.Event()
+        threading.Thread(target=_keep_beating, args=(store, options.number, done), daemon=True).start()
         config = store.study.trials[options.number].user_attrs["config"]
         try:
             value, results = _train(config, options.folder)
+            done.set()
         except Exception:
             # Whatever went wrong belongs into the report of the study; the other members go on.
+            done.set()
             traceback.print_exc()
             store.fail(options.number, traceback.format_exc())
             return 1
@@ -71,18 +74,16 @@ def _train(config: Config, folder: Path) -> tuple[float, dict[str, Any]]:
     return value, {**results, "losses": losses, "resumed": resumed, "run": str(folder.resolve())}
 
 
-def _keep_beating(store: StudyStore, number: int) -> None:
+def _keep_beating(store: StudyStore, number: int, done: threading.Event) -> None:
     """Give signs of life; end the process when the member was taken away, lest two of them write one run."""
-    wait = threading.Event().wait
-    while True:
-        wait(HEARTBEAT)
+    while not done.wait(HEARTBEAT):
         try:
             ours = store.beat(number)
         except Exception as error:
             # The storage may come back before the grace period is over.
             print(f"No sign of life could be given: {error}", file=sys.stderr)
             continue
-        if not ours:
+        if not ours and not done.is_set():
             print("This member was silent for too long and was given to another process.", file=sys.stderr, flush=True)
             os._exit(TAKEN)
 

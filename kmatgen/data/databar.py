@@ -143,7 +143,7 @@ def _marks(ink: np.ndarray) -> _Marks:
 def _are_strokes(glyphs: _Marks) -> bool:
     """Letters are drawn with thin strokes; particles, pores and grains are solid."""
     fill = glyphs.area / (glyphs.high * glyphs.wide)
-    return bool(np.median(fill) <= 0.75 and np.median(glyphs.depth / glyphs.high) <= 0.26)
+    return bool(np.median(fill) <= 0.75 and np.median((glyphs.depth - 0.5) / glyphs.high) <= 0.22)
 
 
 def _differ(glyphs: _Marks) -> bool:

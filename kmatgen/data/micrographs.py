@@ -311,7 +311,7 @@ def split_files(files: Any, test_fraction: float = 0.2, seed: int = 0) -> tuple[
     groups = list(dict.fromkeys(keys))
     if len(groups) < 2:
         raise InputError(
-            f"split_files needs at least two files that differ. Received: {len(items)}, {len(groups)} differ."
+            f"split_files needs at least two files that differ. Received: {len(items)} files, {len(groups)} different."
         )
     count = min(max(round(test_fraction * len(groups)), 1), len(groups) - 1)
     chosen = np.random.default_rng(seed).permutation(len(groups))[:count]

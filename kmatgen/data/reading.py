@@ -236,24 +236,6 @@ def _from_tifffile(page: tifffile.TiffPage, pixels: np.ndarray) -> tuple[np.ndar
     return pixels, bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
 
 
-def _both_bytes(image: Image.Image) -> tuple[np.ndarray, bool]:
-    """16-bit colour in a codec that only Pillow knows: decoded once for the high and once for the low bytes."""
-    halves = []
-    for order in "LB":
-        image.seek(image.tell())
-        tiles = [tile._replace(args=(_reordered(tile.args[0], order), *tile.args[1:])) for tile in image.tile]
-        if not tiles:
-            raise ValueError("a TIFF compression that is read with the package imagecodecs only")
-        again = image.copy_header() if hasattr(image, "copy_header") else image
-        again.tile = tiles
-        halves.append(np.asarray(again).astype(np.uint16))
-    return (halves[0] << 8) | halves[1], "A" in image.getbands()
-
-
-def _reordered(raw_mode: str, order: str) -> str:
-    return raw_mode[:-1] + order
-
-
 def _from_pillow(image: Image.Image) -> tuple[np.ndarray, bool]:
     if image.mode in ("P", "PA"):
         image = _without_palette(image)
