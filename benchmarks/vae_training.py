@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from functools import partial
+from itertools import pairwise
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -69,7 +70,7 @@ class TorchVAE(nn.Module):
         super().__init__()
         counts = (3, 16, 32, 64, 128)
         blocks = []
-        for index, (before, after) in enumerate(zip(counts[:-1], counts[1:], strict=True)):
+        for index, (before, after) in enumerate(pairwise(counts)):
             # "same" for an even kernel pads below and to the right alone.
             pad = [nn.ZeroPad2d((0, 1, 0, 1))] if index == 0 else []
             blocks += [*pad, nn.Conv2d(before, after, 2), nn.ReLU(), nn.MaxPool2d(2)]

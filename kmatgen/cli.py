@@ -312,4 +312,4 @@ def _report_refused(description: dict[str, Any]) -> None:
     if refused:
         click.echo(f"{len(refused)} files were skipped:", err=True)
     for entry in refused:
-        click.echo(f"  {entry['path']}: {entry['reason']}", err=True)
+        click.echo(f"  {entry['file']}: {entry['reason']}", err=True)

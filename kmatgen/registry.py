@@ -16,8 +16,11 @@ T = TypeVar("T", bound=type)
 
 # Where the classes of a kind are defined: importing the module fills its table.
 _HOMES = {
+    "layer": ("kmatgen.layers",),
+    "loss": ("kmatgen.adversarial.losses",),
     "model": ("kmatgen.models.vae",),
     "schedule": ("kmatgen.schedules",),
+    "term": ("kmatgen.adversarial.penalties", "kmatgen.adversarial.auxiliary", "kmatgen.adversarial.physics"),
 }
 _TABLES: dict[str, dict[str, type]] = {}
 
@@ -101,4 +104,4 @@ def load_model(path: str | Path) -> keras.Model:
 def _table(kind: str) -> dict[str, type]:
     for module in _HOMES[kind]:
         importlib.import_module(module)
-    return _TABLES[kind]
+    return _TABLES.setdefault(kind, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def build_model(config: Config, sample_shape: tuple[int, ...]) -> GenerativeMode
         model = cls(**parts, **config["model"]["config"], seed=config["seed"], name=config["preset"])
     finally:
         keras.config.set_dtype_policy(before)
-    model.compile(**{name: _from_json(value) for name, value in config["compile"].items()})
+    # Keras rewrites the dicts that it reads; the configuration has to stay what it was.
+    model.compile(**{name: _from_json(copy.deepcopy(value)) for name, value in config["compile"].items()})
     return model
 
 
@@ -104,19 +106,26 @@ def _fit(run: Run, model: GenerativeModel, source: Source, verbose: str | int) -
     )
     test_batches = batches(source.test, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
+    logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
+    callbacks = [
+        logger,
+        SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown),
+        EpochCheckpoint(run.checkpoint_folder),
+    ]
     started = time.perf_counter()
-    model.fit(
-        train_batches,
-        validation_data=test_batches,
-        epochs=options["epochs"],
-        initial_epoch=first_epoch,
-        verbose=verbose,
-        callbacks=[
-            keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0),
-            SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown),
-            EpochCheckpoint(run.checkpoint_folder),
-        ],
-    )
+    try:
+        model.fit(
+            train_batches,
+            validation_data=test_batches,
+            epochs=options["epochs"],
+            initial_epoch=first_epoch,
+            verbose=verbose,
+            callbacks=callbacks,
+        )
+    finally:
+        # Keras leaves the file open when it is interrupted.
+        if logger.csv_file is not None:
+            logger.on_train_end()
     _finish(run, model, source, time.perf_counter() - started)
     return run
 

@@ -1,5 +1,19 @@
 """Builders of functional `keras.Model`s: networks know no training."""
 
 from kmatgen.networks.conv import conv_decoder, conv_encoder
+from kmatgen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from kmatgen.networks.energy import energy_discriminator
+from kmatgen.networks.mlp import mlp_discriminator, mlp_generator
+from kmatgen.networks.resnet import resnet_discriminator, resnet_generator
 
-__all__ = ["conv_decoder", "conv_encoder"]
+__all__ = [
+    "conv_decoder",
+    "conv_encoder",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "energy_discriminator",
+    "mlp_discriminator",
+    "mlp_generator",
+    "resnet_discriminator",
+    "resnet_generator",
+]

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from kmatgen.errors import InputError
+from kmatgen.layers import BatchNormalization
 
 # The coarsest map of the decoder: 8 x 8 with 8 channels.
 _BASE = 8
@@ -84,7 +85,7 @@ def conv_decoder(
     x = layers.Reshape(base, name="reshape")(x)
     for index, count in enumerate(filters):
         x = layers.Conv2D(count, 2, padding="same", activation="relu", name=f"conv_{index}")(x)
-        x = layers.BatchNormalization(name=f"norm_{index}")(x)
+        x = BatchNormalization(name=f"norm_{index}")(x)
         x = layers.LeakyReLU(name=f"leaky_{index}")(x)
         factor = 2 ** (each + (index < extra))
         if factor > 1:

@@ -1,0 +1,105 @@
+"""How a condition enters a network.
+
+A builder's `condition` says what is given: `None`; `{"classes": 10}`, ids of shape `(batch,)`; `{"size": 3}`,
+a property vector of shape `(batch, 3)`, best scaled to about unit variance. A network that takes one has the
+inputs `{"noise", "condition"}` or `{"sample", "condition"}`, otherwise the noise or the sample alone.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import keras
+from keras import layers
+
+from kmatgen.errors import InputError
+from kmatgen.networks.parts import Modulation, check_choice, spectral
+
+Condition = dict[str, int] | None
+
+# Class ids are embedded in as many dimensions as there are classes, up to this many.
+_LARGEST_EMBEDDING = 16
+
+
+def condition_input(condition: Condition) -> Any:
+    """The symbolic input named `condition`, or None.
+
+    Raises:
+        InputError: `condition` is not as the module says.
+    """
+    if condition is None:
+        return None
+    well_formed = isinstance(condition, dict) and len(condition) == 1 and set(condition) <= {"classes", "size"}
+    if not well_formed or min(condition.values()) < 1:
+        raise InputError(
+            'condition is None, {"classes": n} for class ids or {"size": n} for a property vector. '
+            f"Received: {condition!r}."
+        )
+    if "classes" in condition:
+        return keras.Input((), name="condition", dtype="int32")
+    return keras.Input((condition["size"],), name="condition")
+
+
+def join_inputs(name: str, tensor: Any, given: Any) -> Any:
+    """The inputs of a network: a tensor alone, or the dict of it and the condition."""
+    return tensor if given is None else {name: tensor, "condition": given}
+
+
+def as_vector(given: Any, condition: Condition) -> Any:
+    """The condition as a vector: class ids embedded, a property vector as it is."""
+    if "size" in condition:
+        return given
+    classes = condition["classes"]
+    # Of unit variance, as the noise and standardised properties are.
+    normal = keras.initializers.RandomNormal(stddev=1.0)
+    width = min(classes, _LARGEST_EMBEDDING)
+    return layers.Embedding(classes, width, embeddings_initializer=normal, name="embedding")(given)
+
+
+def enter_generator(noise: Any, given: Any, condition: Condition, conditioning: str) -> tuple[Any, Modulation]:
+    """The vector a generator starts from, and what modulates its normalisations."""
+    check_choice("conditioning", conditioning, ("concatenate", "conditional_normalization"))
+    if conditioning == "conditional_normalization":
+        _check_given(condition, conditioning)
+        return noise, (given, condition.get("classes"))
+    return (noise if given is None else _append(noise, as_vector(given, condition))), None
+
+
+def enter_discriminator(sample: Any, given: Any, condition: Condition, conditioning: str) -> Any:
+    """The sample, with the condition appended to it: to a vector as it is, to maps as constant channels."""
+    check_choice("conditioning", conditioning, ("concatenate", "projection"))
+    if conditioning == "projection":
+        _check_given(condition, conditioning)
+        return sample
+    if given is None:
+        return sample
+    vector = as_vector(given, condition)
+    sides = sample.shape[1:-1]
+    if not sides:
+        return _append(sample, vector)
+    channels = layers.RepeatVector(prod(sides), name="condition_spread")(vector)
+    return _append(sample, layers.Reshape((*sides, vector.shape[-1]), name="condition_maps")(channels))
+
+
+def project(score: Any, features: Any, given: Any, condition: Condition, is_spectral: bool) -> Any:
+    """Add the inner product of the embedded condition and the features to the score.
+
+    Source: Miyato and Koyama 2018, equation 3.
+    """
+    options = {"dtype": "float32", "name": "projection"}
+    if "classes" in condition:
+        embed = layers.Embedding(condition["classes"], features.shape[-1], **options)
+    else:
+        embed = layers.Dense(features.shape[-1], use_bias=False, **options)
+    product = layers.Dot(axes=-1, dtype="float32", name="projected")([spectral(embed, is_spectral)(given), features])
+    return layers.Add(dtype="float32", name="score_with_condition")([score, product])
+
+
+def _append(x: Any, more: Any) -> Any:
+    return layers.Concatenate(name="with_condition")([x, more])
+
+
+def _check_given(condition: Condition, conditioning: str) -> None:
+    if condition is None:
+        raise InputError(f"conditioning={conditioning!r} needs a condition. Received: condition=None.")

@@ -1,0 +1,164 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kmatgen.cli import main
+from tests.test_training import TINY
+
+TINY_OPTIONS = ["--quiet", "--size", "16", "--epochs", "2", "--batch-size", "8"]
+for path in ("networks.encoder.config.filters=[4,8]", "networks.decoder.config.filters=[8,4]"):
+    TINY_OPTIONS += ["--set", path]
+
+
+@pytest.fixture
+def micrographs(tmp_path, rng):
+    folder = tmp_path / "micrographs"
+    folder.mkdir()
+    for index in range(5):
+        Image.fromarray(rng.integers(0, 255, (48, 64), np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_tmp(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def fails(capsys, *arguments):
+    """Run a command that must fail by exit code 2 and one sentence; return the sentence."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert "Traceback" not in "".join(lines)
+    return lines[-1]
+
+
+def test_train_sample_export_resume(capsys, micrographs, tmp_path):
+    (micrographs / "broken.png").write_bytes(b"")
+    main(["train", "vae", "--data", str(micrographs), *TINY_OPTIONS])
+    printed = capsys.readouterr()
+    assert "runs/vae/report.html" in printed.out
+    assert "1 files were skipped" in printed.err
+    assert "broken.png" in printed.err
+    assert "broken.png" in (tmp_path / "runs/vae/report.html").read_text()
+
+    main(["sample", "runs/vae", "-n", "3", "--seed", "1"])
+    main(["export", "runs/vae"])
+    main(["sample", "saved_models/vae", "-n", "3", "--seed", "1", "--out", "served"])
+    ours = np.load(tmp_path / "samples/vae_n3_seed1/samples.npz")["samples"]
+    served = np.load(tmp_path / "served/samples.npz")["samples"]
+    np.testing.assert_allclose(served, ours, atol=1e-5)
+    names = ["grid.png", "sample_0000.png", "sample_0001.png", "sample_0002.png", "samples.npz"]
+    assert sorted(path.name for path in (tmp_path / "served").iterdir()) == names
+    with Image.open(tmp_path / "served/sample_0002.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), np.round(served[2, ..., 0] * 255))
+    manifest = json.loads((tmp_path / "saved_models/vae/manifest.json").read_text())
+    assert manifest["preset"] == "vae"
+    assert manifest["data"]["files"] == 5
+    assert len(manifest["data"]["content_hash"]) == 64
+
+    main(["train", "--resume", "runs/vae", "--epochs", "3", "--quiet"])
+    assert len((tmp_path / "runs/vae/history.csv").read_text().splitlines()) == 4
+
+
+def test_help_has_an_example_each(capsys):
+    for command in ("train", "sample", "export", "data", "presets", "study"):
+        main([command, "--help"])
+        text = capsys.readouterr().out
+        assert f"kmatgen {command}" in text.split("Example")[1]
+
+
+def test_help_does_not_import_tensorflow():
+    code = "import sys\nfrom kmatgen.cli import main\nmain(['--help'])\nprint('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_data_describes(capsys, micrographs):
+    main(["data", str(micrographs)])
+    text = capsys.readouterr().out
+    assert "64 x 48" in text
+    assert "uint8" in text
+    main(["data", str(micrographs), "--json"])
+    assert json.loads(capsys.readouterr().out)["images"] == 5
+
+
+def test_presets_lists(capsys):
+    main(["presets"])
+    assert "vae" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    main(["--version"])
+    assert "0.1.0" in capsys.readouterr().out
+
+
+class TestBadInput:
+    def test_missing_and_empty_folder(self, capsys, tmp_path):
+        assert "gone" in fails(capsys, "train", "vae", "--data", tmp_path / "gone")
+        (tmp_path / "empty").mkdir()
+        assert "Received" in fails(capsys, "train", "vae", "--data", tmp_path / "empty")
+        assert "Received" in fails(capsys, "data", tmp_path / "empty")
+        assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.parametrize("content", [b"", b"not an image", "truncated"])
+    def test_only_unusable_files(self, capsys, tmp_path, rng, content):
+        folder = tmp_path / "bad"
+        folder.mkdir()
+        if content == "truncated":
+            Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(folder / "whole.png")
+            content = (folder / "whole.png").read_bytes()[:900]
+            (folder / "whole.png").unlink()
+        (folder / "bad.png").write_bytes(content)
+        assert "bad" in fails(capsys, "train", "vae", "--data", folder, *TINY_OPTIONS)
+
+    def test_strict_names_the_bad_file(self, capsys, micrographs):
+        (micrographs / "broken.png").write_bytes(b"")
+        assert "broken.png" in fails(capsys, "train", "vae", "--data", micrographs, "--strict", *TINY_OPTIONS)
+
+    def test_images_smaller_than_the_patch(self, capsys, micrographs):
+        sentence = fails(capsys, "train", "vae", "--data", micrographs, "--size", "64", "--quiet")
+        assert "64" in sentence
+        assert "48" in sentence
+
+    def test_mixed_channels(self, capsys, micrographs, rng):
+        Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8)).save(micrographs / "colour.png")
+        assert "colour.png" in fails(capsys, "train", "vae", "--data", micrographs, *TINY_OPTIONS)
+
+    def test_infinite_pixels(self, capsys, tmp_path):
+        folder = tmp_path / "floats"
+        folder.mkdir()
+        Image.fromarray(np.full((32, 32), np.inf, np.float32)).save(folder / "inf.tif")
+        assert "inf" in fails(capsys, "train", "vae", "--data", folder, *TINY_OPTIONS)
+
+    def test_options(self, capsys, micrographs, tmp_path):
+        assert "Received: 'vea'" in fails(capsys, "train", "vea")
+        assert "Received: neither" in fails(capsys, "train")
+        assert "Received: 'fit.epoch'" in fails(capsys, "train", "vae", "--set", "fit.epoch=3")
+        assert "powers of two" in fails(capsys, "train", "vae", "--data", micrographs, "--size", "20", "--quiet")
+        assert "epochs" in fails(capsys, "train", "vae", "--epochs", "many")
+        assert "config.json" in fails(capsys, "train", "--resume", tmp_path / "gone")
+        assert "RUN" in fails(capsys, "export")
+        assert "Received" in fails(capsys, "sample", tmp_path / "gone")
+
+    def test_occupied_and_unwritable_folders(self, capsys, tmp_path):
+        tiny = [item for path, value in TINY.items() for item in ("--set", f"{path}={json.dumps(value)}")]
+        (tmp_path / "file").write_text("mine")
+        assert "file" in fails(capsys, "train", "vae", "--quiet", *tiny, "--out", tmp_path / "file" / "run")
+        assert "file" in fails(capsys, "train", "vae", "--quiet", *tiny, "--out", tmp_path / "file")
+        assert (tmp_path / "file").read_text() == "mine"
+
+    def test_resume_with_other_settings(self, capsys, micrographs):
+        main(["train", "vae", "--data", str(micrographs), *TINY_OPTIONS])
+        sentence = fails(capsys, "train", "--resume", "runs/vae", "--batch-size", "4")
+        assert "fit.batch_size=8" in sentence
+        assert "autoencoder" in fails(capsys, "train", "autoencoder", "--resume", "runs/vae")
+        assert "already holds a run" in fails(capsys, "train", "vae", "--data", micrographs, *TINY_OPTIONS)
+        (micrographs.parent / "full").mkdir()
+        (micrographs.parent / "full/x.txt").write_text("mine")
+        assert "full" in fails(capsys, "sample", "runs/vae", "--out", micrographs.parent / "full")

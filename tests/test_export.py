@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import kmatgen as kg
+from kmatgen.export import ServedModel, read_manifest
+from tests.checks import MODELS, compiled, images
+
+
+@pytest.fixture
+def exported(tmp_path):
+    model = compiled(MODELS["vae"])
+    model.export(tmp_path / "export", manifest={"pixel_size_um": 0.25, "command": "by hand"})
+    return model, tmp_path / "export"
+
+
+def test_manifest(exported):
+    model, folder = exported
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["model"] == "VAE"
+    assert manifest["parameters"] == model.count_params()
+    assert manifest["pixel_size_um"] == 0.25
+    assert manifest["signatures"]["sample"] == {"n": ["int32", []], "seed": ["int32", []]}
+    assert {"kmatgen", "keras", "tensorflow", "seed", "steps", "created"} <= set(manifest)
+    assert read_manifest(folder) == manifest
+    assert read_manifest(folder.parent) == {}
+
+
+def test_signatures_answer_as_the_model_does(exported):
+    model, folder = exported
+    loaded = ServedModel(folder).loaded
+    data = images(3)
+    latent = model.encode(data)
+    assert_allclose(loaded.signatures["encode"](image=data)["mean"], latent, atol=1e-5)
+    assert_allclose(loaded.signatures["reconstruct"](image=data)["sample"], model.reconstruct(data), atol=1e-5)
+    assert_allclose(loaded.signatures["serving_default"](latent=latent)["sample"], model.decode(latent), atol=1e-5)
+
+
+def test_served_samples(exported):
+    model, folder = exported
+    served = ServedModel(folder)
+    assert_allclose(served.generate(5, seed=2), model.generate(5, seed=2), atol=1e-5)
+    many = served.generate(10, seed=2, batch_size=4)
+    assert many.shape == (10, 16, 16, 1)
+    assert_array_equal(many, served.generate(10, seed=2, batch_size=4))
+    assert np.abs(many[:4] - many[4:8]).max() > 1e-4
+
+
+def test_only_networks_are_stored(exported):
+    import tensorflow as tf
+
+    model, folder = exported
+    shapes = [
+        shape for name, shape in tf.train.list_variables(str(folder / "variables" / "variables")) if "weights" in name
+    ]
+    assert sum(int(np.prod(shape)) for shape in shapes) == model.count_params()
+
+
+def test_an_earlier_export_is_replaced_and_anything_else_is_not(exported, tmp_path):
+    model, folder = exported
+    model.export(folder)
+    assert "pixel_size_um" not in read_manifest(folder)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years")
+    with pytest.raises(kg.InputError, match=r"Received: .*precious, which holds something else"):
+        model.export(precious)
+    assert (precious / "thesis.txt").read_text() == "years"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(kg.InputError, match=r"cannot be written: File exists"):
+        compiled(MODELS["vae"]).export(tmp_path / "file" / "export")
+
+
+def test_served_model_refuses(tmp_path):
+    with pytest.raises(kg.InputError, match=r"saved_model\.pb"):
+        ServedModel(tmp_path)
+    compiled(MODELS["autoencoder"]).export(tmp_path / "export")
+    with pytest.raises(kg.InputError, match="'sample' signature"):
+        ServedModel(tmp_path / "export")

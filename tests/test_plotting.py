@@ -1,0 +1,50 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+import kmatgen as kg
+from kmatgen import plotting
+
+
+def test_to_uint8_rounds_and_clips():
+    assert_array_equal(plotting.to_uint8(np.array([-1.0, 0.0, 0.5, 0.999, 2.0])), [0, 0, 128, 255, 255])
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGBA"), (5, "L")])
+def test_to_picture(channels, mode):
+    assert plotting.to_picture(np.zeros((4, 6, channels))).mode == mode
+
+
+def test_image_grid_places_images(tmp_path):
+    images = np.linspace(0, 1, 5)[:, None, None, None] * np.ones((1, 64, 64, 1))
+    sheet = np.asarray(Image.open(plotting.image_grid(images, tmp_path / "deep" / "grid.png", columns=3)).convert("L"))
+    assert sheet.shape == (2 * 66 - 2, 3 * 66 - 2)
+    assert_array_equal(sheet[[0, 0, 0, 66, 66, 66], [0, 66, 132, 0, 66, 132]], [0, 64, 128, 191, 255, 255])
+    with pytest.raises(kg.InputError, match=r"Received: \(0, 8, 8, 1\)"):
+        plotting.image_grid(np.zeros((0, 8, 8, 1)), tmp_path / "none.png")
+
+
+def test_pair_grid_alternates_rows(tmp_path):
+    upper, lower = np.zeros((4, 64, 64, 1)), np.ones((4, 64, 64, 1))
+    sheet = np.asarray(Image.open(plotting.pair_grid(upper, lower, tmp_path / "pairs.png", columns=2)).convert("L"))
+    assert_array_equal(sheet[[0, 66, 132, 198], 0], [0, 255, 0, 255])
+
+
+def test_traversal_points_by_hand():
+    points = plotting.traversal_points(3, dimensions=2, steps=3, span=2.0)
+    assert_allclose(points, [[-2, 0, 0], [0, 0, 0], [2, 0, 0], [0, -2, 0], [0, 0, 0], [0, 2, 0]])
+    assert plotting.traversal_points(2).shape == (18, 2)
+
+
+def test_loss_curves_of_several_seeds(tmp_path):
+    histories = [pd.DataFrame({"loss": 1 / np.arange(1, 7) + k, "val_loss": np.ones(6)}) for k in (0, 0.1)]
+    path = plotting.loss_curves({"a": histories, "b": histories[:1]}, "loss", tmp_path / "curves.png")
+    with Image.open(path) as picture:
+        assert picture.size == (1430, 440)
+
+
+def test_loss_curves_of_one_epoch(tmp_path):
+    history = pd.DataFrame({"loss": [0.5]})
+    assert plotting.loss_curves({"a": [history]}, "loss", tmp_path / "curves.png").is_file()

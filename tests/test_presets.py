@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+import kmatgen as kg
+from kmatgen import presets, training
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_builds_and_is_json(name):
+    config = json.loads(json.dumps(presets.resolve(name)))
+    model = training.build_model(config, (32, 32, 1))
+    assert model.compiled
+    assert model.name == name
+    assert type(model).__name__.lower() == config["model"]["class_name"].replace("_", "")
+
+
+def test_the_vae_is_the_published_one():
+    assert training.build_model(presets.resolve("vae"), (64, 64, 3)).count_params() == 137_539
+
+
+def test_overrides():
+    config = presets.resolve("vae", {"fit.epochs": 5, "compile.kl_weight": 1, "data.channels": 3})
+    assert config["fit"]["epochs"] == 5
+    assert config["compile"]["kl_weight"] == 1.0
+    assert isinstance(config["compile"]["kl_weight"], float)
+    assert config["data"]["channels"] == 3
+    assert presets.resolve("vae")["fit"]["epochs"] == 30
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("fit.epoch", 5, r"A setting is one of .*fit\.epochs.*Received: 'fit\.epoch'"),
+        ("fit.epochs", "many", r"fit\.epochs takes a value like 30.*Received: \"many\""),
+        ("fit.epochs", 2.5, r"Received: 2\.5"),
+        ("fit.epochs.deep", 1, "Received: 'fit.epochs.deep'"),
+    ],
+)
+def test_bad_overrides(path, value, message):
+    with pytest.raises(kg.InputError, match=message):
+        presets.resolve("vae", {path: value})
+
+
+def test_unknown_preset():
+    with pytest.raises(kg.InputError, match=r"A preset is one of autoencoder.*Received: 'vea'"):
+        presets.resolve("vea")
+
+
+def test_parse_setting():
+    assert presets.parse_setting("compile.kl_weight=0.1") == ("compile.kl_weight", 0.1)
+    assert presets.parse_setting("data.source=steel/") == ("data.source", "steel/")
+    assert presets.parse_setting('data.micrographs.augment=["flip_x"]') == ("data.micrographs.augment", ["flip_x"])
+    with pytest.raises(kg.InputError, match="Received: 'seed'"):
+        presets.parse_setting("seed")
+
+
+def test_schedules_and_optimisers_from_json():
+    schedule = {"class_name": "linear_warmup", "config": {"target": 0.5, "steps": 10}}
+    config = presets.resolve("vae")
+    config["compile"]["kl_weight"] = schedule
+    config["compile"]["optimizer"]["config"]["learning_rate"] = 0.02
+    model = training.build_model(config, (16, 16, 1))
+    assert model.kl_weight.get_config() == schedule["config"]
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.02)

@@ -1,0 +1,145 @@
+import json
+import re
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+import kmatgen as kg
+from kmatgen import presets, training
+from kmatgen.run import Run
+
+TINY = {
+    "data.size": 16,
+    "data.polycrystal.n": 40,
+    "data.polycrystal.grain_size": [5.0, 8.0],
+    "fit.batch_size": 8,
+    "fit.epochs": 2,
+    "networks.encoder.config.filters": [4, 8],
+    "networks.decoder.config.filters": [8, 4],
+}
+
+
+def tiny(**more):
+    return presets.resolve("vae", {**TINY, **more})
+
+
+def test_a_run_is_complete(tmp_path):
+    run = training.train(tiny(), tmp_path / "run", verbose=0)
+    names = {path.name for path in run.folder.iterdir()}
+    pictures = {"samples.png", "real.png", "reconstructions.png", "traversal.png", "loss_curves.png"}
+    assert names == pictures | {
+        "config.json", "data.json", "metrics.json", "history.csv", "report.html", "checkpoints", "samples",
+    }  # fmt: skip
+    assert [path.name for path in (run.folder / "checkpoints").iterdir()] == ["epoch_0002.keras"]
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["epochs"] == 2
+    assert metrics["last"]["val_reconstruction_loss"] > metrics["floors"]["val_reconstruction_loss"] > 0
+    assert json.loads((run.folder / "config.json").read_text()) == tiny()
+    page = (run.folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 5
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_a_run_repeats_from_its_configuration(tmp_path):
+    first = training.train(tiny(), tmp_path / "first", verbose=0)
+    again = training.train(Run.open(first.folder).config, tmp_path / "again", verbose=0)
+    pd.testing.assert_frame_equal(first.history(), again.history())
+
+
+def test_resume_equals_the_run_that_was_not_interrupted(tmp_path):
+    whole = training.train(tiny(**{"fit.epochs": 4}), tmp_path / "whole", verbose=0)
+    half = training.train(tiny(), tmp_path / "half", verbose=0)
+    training.resume(half.folder, {"fit.epochs": 4}, verbose=0)
+    pd.testing.assert_frame_equal(half.history(), whole.history())
+    for one, other in zip(half.load_model().get_weights(), whole.load_model().get_weights(), strict=True):
+        assert_array_equal(one, other)
+
+
+def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    whole = training.train(tiny(**{"fit.epochs": 3}), tmp_path / "whole", verbose=0)
+
+    class Interrupt(keras.callbacks.Callback):
+        def __init__(self, *arguments, **options):
+            super().__init__()
+
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 6:  # in the second epoch
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "SampleGrid", Interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tiny(**{"fit.epochs": 3}), tmp_path / "run", verbose=0)
+    monkeypatch.undo()
+    assert Run.open(tmp_path / "run").finished_epochs == 1
+    run = training.resume(tmp_path / "run", verbose=0)
+    pd.testing.assert_frame_equal(run.history(), whole.history())
+
+
+def test_an_interruption_before_the_first_epoch_is_over(tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kg.VAE, "fit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tiny(), tmp_path / "run", verbose=0)
+    monkeypatch.undo()
+    assert training.resume(tmp_path / "run", verbose=0).finished_epochs == 2
+
+
+def test_occupied_folders_are_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(kg.InputError, match="holds other files"):
+        training.train(tiny(), tmp_path, verbose=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    run = training.train(tiny(), tmp_path / "run", verbose=0)
+    before = (run.folder / "history.csv").read_bytes()
+    with pytest.raises(kg.InputError, match=r"already holds a run; go on with --resume"):
+        training.train(tiny(), run.folder, verbose=0)
+    assert (run.folder / "history.csv").read_bytes() == before
+
+
+def test_resume_with_other_settings_is_refused(tmp_path):
+    run = training.train(tiny(), tmp_path / "run", verbose=0)
+    with pytest.raises(kg.InputError, match=r"fit\.batch_size=8.*Received: fit\.batch_size=16"):
+        training.resume(run.folder, {"fit.batch_size": 16, "fit.epochs": 9}, verbose=0)
+    assert Run.open(run.folder).config["fit"]["epochs"] == 2
+    with pytest.raises(kg.InputError, match="A run is a folder with a config.json"):
+        training.resume(tmp_path / "nothing", verbose=0)
+
+
+def test_changed_data_are_noticed_on_resume(tmp_path, rng):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / f"{index}.png")
+    config = tiny(**{"data.source": str(folder)})
+    run = training.train(config, tmp_path / "run", verbose=0)
+    Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / "0.png")
+    with pytest.raises(kg.InputError, match="have changed since it began"):
+        training.resume(run.folder, {"fit.epochs": 3}, verbose=0)
+
+
+def test_no_folder_is_made_for_data_that_cannot_be_used(tmp_path):
+    with pytest.raises(kg.InputError, match="Received"):
+        training.train(tiny(**{"data.source": str(tmp_path / "gone")}), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_larger_than_the_data_is_named(tmp_path):
+    with pytest.raises(kg.InputError, match="Received: 36 samples"):
+        training.train(tiny(**{"fit.batch_size": 64}), tmp_path / "run", verbose=0)
+
+
+def test_bad_precision():
+    with pytest.raises(kg.InputError, match="Received: 'float8'"):
+        training.build_model(tiny(precision="float8"), (16, 16, 1))
+
+
+def test_precision_ends_with_the_build():
+    model = training.build_model(tiny(precision="mixed_float16"), (16, 16, 1))
+    assert model.computes_in_float16
+    assert keras.config.dtype_policy().name == "float32"
