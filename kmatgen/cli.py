@@ -261,7 +261,7 @@ def study(
     click.echo(f"Report: {report}")
     click.echo(f"One row for each member: {report.with_name('study.csv')}")
     if failed:
-        click.echo(f"{len(failed)} members failed; their tracebacks are in the report:", err=True)
+        click.echo(f"Failed members: {len(failed)}; their tracebacks are in the report:", err=True)
         for member, error in failed.items():
             click.echo(f"  {member}: {error.strip().rpartition(chr(10))[2]}", err=True)
         sys.exit(1)

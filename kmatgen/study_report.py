@@ -75,9 +75,9 @@ def write_study_report(folder: str | Path, records: Sequence[Record], base: Conf
         base: The configuration that they share.
     """
     folder = Path(folder)
-    table = member_table(records)
-    table.to_csv(folder / "study.csv", index=False)
-    losses = [name for name in table.columns if name == "loss" or (name.startswith("val_") and name.endswith("loss"))]
+    member_table(records).to_csv(folder / "study.csv", index=False)
+    names = dict.fromkeys(name for record in records for name in record.notes.get("losses", {}))
+    losses = [name for name in names if name == "loss" or (name.startswith("val_") and name.endswith("loss"))]
     groups = _groups(records)
     return render(
         "study.html",
@@ -104,7 +104,11 @@ def member_table(records: Sequence[Record]) -> pd.DataFrame:
         rows.append(
             {"member": record.name, **record.labels, "seed": record.seed, "state": record.state.value}
             | {name: notes.get(name) for name in ("parameters", "epochs", "seconds", "resumed")}
-            | notes.get("losses", {})
+            # A factor can have the name of a loss: `compile.loss`.
+            | {
+                f"final_{name}" if name in record.labels else name: value
+                for name, value in notes.get("losses", {}).items()
+            }
             | {f"floor_of_{name}": value for name, value in notes.get("floors", {}).items()}
             | {"error": error, "run": notes.get("run")}
         )

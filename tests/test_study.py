@@ -283,6 +283,12 @@ def test_report_of_finished_and_failed_members(tmp_path, rng):
     assert table["loss"].tolist()[:3] == [1.0, 2.0, 3.0]
 
 
+def test_a_factor_with_the_name_of_a_loss_keeps_its_column():
+    record = finished("2", 0, 1.0)._replace(labels={"loss": "hinge"})
+    table = member_table([record])
+    assert (table["loss"][0], table["final_loss"][0], table["val_loss"][0]) == ("hinge", 1.0, 1.1)
+
+
 def test_report_where_nothing_finished(tmp_path):
     record = Record("latent_dim=4,seed=0", State.FAILED, 0, {"latent_dim": "4"}, 0, {"error": "Oops"})
     assert "0 of 1" in write_study_report(tmp_path, [record], presets.resolve("vae")).read_text(encoding="utf-8")
@@ -362,7 +368,7 @@ def test_command_passes_everything_on_and_counts_failures(tmp_path, monkeypatch)
     options = "--data x --epochs 2 --seeds 4 --jobs 2 --factor compile.kl_weight=1,2 --set precision=float32"
     result = CliRunner().invoke(cli.commands, ["study", "layers", *options.split()])
     assert result.exit_code == 1
-    assert "1 members failed" in result.output
+    assert "Failed members: 1; their" in result.output
     assert "a=1,seed=0: Oops: no" in result.output
     preset, factors, folder = given.pop("arguments")
     assert (preset, list(factors), str(folder)) == ("vae", ["layers", "kl_weight"], "runs/layers_kl_weight")

@@ -86,6 +86,7 @@ class VolumeFraction(_OfPhase):
         field: str | None = None,
         name: str = "volume_fraction",
     ) -> None:
+        check_whole("VolumeFraction", "phase", phase, 0)
         super().__init__(weight, phase, field, name)
         if threshold is not None:
             check_number("VolumeFraction", "threshold", threshold)

@@ -67,10 +67,8 @@ class PeriodicPadding(keras.layers.Layer):
 
 def _standardise(padding: Padding) -> int | list[list[int]]:
     """A number as it is, everything else as a list of pairs, which JSON keeps as it is."""
-    if isinstance(padding, int):
-        pairs = [[padding, padding]]
-    else:
-        pairs = [[side, side] if isinstance(side, int) else list(side) for side in padding]
+    sides = [padding] if isinstance(padding, int) else padding
+    pairs = [list(side) if isinstance(side, Sequence) else [side, side] for side in sides]
     whole = all(len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair) for pair in pairs)
     if not whole or not pairs:
         raise InputError(f"padding is made of whole numbers, none negative. Received: {padding!r}.")

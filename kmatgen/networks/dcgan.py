@@ -72,9 +72,9 @@ def dcgan_generator(
     noise = keras.Input((latent_dim,), name="noise")
     given = conditions.condition_input(condition)
     x, modulation = conditions.enter_generator(noise, given, condition, conditioning)
-    # A normalisation would take a bias away again, or has one of its own.
+    # A normalisation takes a bias away again and has one of its own.
     use_bias = normalization is None and modulation is None
-    x = dense_base(x, base, counts[0], _initializer())
+    x = dense_base(x, base, counts[0], _initializer(), use_bias)
     for index, count in enumerate(counts):
         if index:
             x = maps.double_conv(x, count, use_bias=use_bias, name=f"conv_{index}")

@@ -167,7 +167,7 @@ def add_heads(
     return outputs
 
 
-def dense_base(x: Any, base: Sequence[int], filters: int, initializer: Any) -> Any:
+def dense_base(x: Any, base: Sequence[int], filters: int, initializer: Any, use_bias: bool = True) -> Any:
     """A vector to the coarsest maps of a generator."""
-    x = layers.Dense(prod(base) * filters, kernel_initializer=initializer, name="dense")(x)
+    x = layers.Dense(prod(base) * filters, use_bias=use_bias, kernel_initializer=initializer, name="dense")(x)
     return layers.Reshape((*base, filters), name="base")(x)

@@ -46,6 +46,16 @@ def test_gradient_penalty_between_equal_samples():
     assert_allclose(GradientPenalty(one_sided=True, target=3.0).d_loss(round), (0 + 49) / 2, rtol=1e-5)
 
 
+def test_gradient_penalty_at_random_points_between():
+    """Between 0 and |x| = 1 the quadratic critic's norm is 2 u with u uniform: E (2 u - 1)^2 = 1/3."""
+    real = np.tile(np.array([[0.6, 0.8]], np.float32), (3000, 1))
+    round = make_round(real, 0 * real, square_critic(2))
+    assert_allclose(GradientPenalty().d_loss(round), 1 / 3, atol=0.02)
+    # XLA, the default on a GPU, draws other points from the same seed.
+    compiled = tf.function(lambda: GradientPenalty().d_loss(round), jit_compile=True)
+    assert_allclose(compiled(), 1 / 3, atol=0.02)
+
+
 def test_interpolate_is_uniform_per_sample_and_shared_by_fields():
     ones = {"image": tf.ones((400, 3, 3, 1)), "lattice": tf.ones((400, 6))}
     between = interpolate(ones, keras.tree.map_structure(tf.zeros_like, ones), tf.constant([3, 4]))
@@ -58,7 +68,7 @@ def test_interpolate_is_uniform_per_sample_and_shared_by_fields():
 
 def test_norm_is_joint_over_fields():
     """Gradients (3,) and (4, 12) make a norm of 13; a field that the score ignores makes none."""
-    fields = {"a": keras.Input((1,)), "b": keras.Input((2,)), "ignored": keras.Input((2,))}
+    fields = {name: keras.Input((size,), name=name) for name, size in {"a": 1, "b": 2, "ignored": 2}.items()}
     one, two = keras.layers.Dense(1), keras.layers.Dense(1)
     critic = keras.Model(fields, keras.ops.add(one(fields["a"]), two(fields["b"])))
     with_kernel(one, [3]), with_kernel(two, [4, 12])
@@ -101,7 +111,7 @@ def test_patch_scores_are_averaged():
 
 def test_condition_reaches_the_critic():
     """A critic `c * sum(x)` has the gradient norm `c sqrt(2)`."""
-    inputs = {"sample": keras.Input((2,)), "condition": keras.Input((1,))}
+    inputs = {"sample": keras.Input((2,), name="sample"), "condition": keras.Input((1,), name="condition")}
     score = keras.ops.sum(inputs["sample"], axis=-1, keepdims=True) * inputs["condition"]
     round = make_round(REAL, FAKE, keras.Model(inputs, score), condition=np.array([[1.0], [3.0]], np.float32))
     assert_allclose(R1().d_loss(round), 0.5 * (2 + 18) / 2, rtol=1e-6)

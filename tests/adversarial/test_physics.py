@@ -112,20 +112,15 @@ def blank(*fractions):
     [
         # Generated 0.2 and 0.6, real 0.5 and 0.9: (0.4 - 0.7)^2.
         ({}, None, 0.09),
-        ({"column": 0}, [0.1, 0.4], (0.01 + 0.04) / 2),
-        ({"column": 0}, [[0.1], [0.4]], (0.01 + 0.04) / 2),
-        ({"column": 1}, [[7, 0.1], [7, 0.4]], (0.01 + 0.04) / 2),
-        ({"column": "fraction"}, {"fraction": [0.1, 0.4], "other": [7, 7]}, (0.01 + 0.04) / 2),
+        ({"column": 0}, np.array([0.1, 0.4]), (0.01 + 0.04) / 2),
+        ({"column": 0}, np.array([[0.1], [0.4]]), (0.01 + 0.04) / 2),
+        ({"column": 1}, np.array([[7, 0.1], [7, 0.4]]), (0.01 + 0.04) / 2),
+        ({"column": "fraction"}, {"fraction": np.array([0.1, 0.4]), "other": np.array([7, 7])}, (0.01 + 0.04) / 2),
         # sigmoid(-log 3) = 1/4 and sigmoid(log 3) = 3/4, against 1/2.
-        ({"threshold": 0.4, "width": 0.2 / np.log(3), "column": 0}, [0.5, 0.5], 0.0625),
+        ({"threshold": 0.4, "width": 0.2 / np.log(3), "column": 0}, np.array([0.5, 0.5]), 0.0625),
     ],
 )
 def test_volume_fraction(arguments, condition, expected):
-    if condition is not None:
-        condition = keras.tree.map_structure(np.float32, condition)
-        condition = condition if isinstance(condition, dict) else np.array(condition)
-    if isinstance(condition, dict):
-        condition = {key: np.array(value) for key, value in condition.items()}
     round = make_round(blank(0.5, 0.9), blank(0.2, 0.6), condition=condition)
     assert_allclose(VolumeFraction(**arguments).g_loss(round), expected, rtol=1e-5)
 
@@ -163,7 +158,7 @@ def test_volume_fraction_is_over_all_replicas():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: VolumeFraction(phase=-1), "Received: channel=-1"),
+        (lambda: VolumeFraction(phase=-1), "Received: phase=-1"),
         (lambda: VolumeFraction(width=0), "Received: width=0"),
         (lambda: VolumeFraction(threshold="otsu"), "Received: threshold='otsu'"),
         (lambda: VolumeFraction(column=-1), "Received: column=-1"),

@@ -1,0 +1,70 @@
+"""4,096 samples of a VAE: `generate` against `decoder.predict`, as Keras users write it, in batches of 64.
+
+python benchmarks/sampling.py --rounds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from turns import Work, machine, take_turns
+
+import kmatgen as kg
+
+N, BATCH, LATENT = 4096, 64, 16
+
+
+def make_vae(size: int) -> kg.VAE:
+    """The study's VAE."""
+    shape = (size, size, 3)
+    return kg.VAE(kg.networks.conv_encoder(shape, LATENT), kg.networks.conv_decoder(shape, LATENT), seed=0)
+
+
+def with_generate(size: int) -> Work:
+    """One call that takes care of batches itself."""
+    vae = make_vae(size)
+    return lambda: vae.generate(N, seed=0, batch_size=BATCH)
+
+
+def with_predict_calls(size: int) -> Work:
+    """A call of `predict` for each batch of 64, as sampling callbacks and loops do."""
+    decoder = make_vae(size).decoder
+    latent = np.random.default_rng(0).standard_normal((N, LATENT), np.float32)
+
+    def sample() -> None:
+        for start in range(0, N, BATCH):
+            decoder.predict(latent[start : start + BATCH], verbose=0)
+
+    return sample
+
+
+def with_one_predict(size: int) -> Work:
+    """One call of `predict` for all samples: its overhead paid once."""
+    decoder = make_vae(size).decoder
+    latent = np.random.default_rng(0).standard_normal((N, LATENT), np.float32)
+    return lambda: decoder.predict(latent, batch_size=BATCH, verbose=0)
+
+
+def main() -> None:
+    """Time all for several image sizes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="timed turns of each peer (default: 3)")
+    rounds = parser.parse_args().rounds
+    print(machine())
+    for size in (16, 32, 64):
+        peers = {"generate": with_generate, "predict calls": with_predict_calls, "one predict": with_one_predict}
+        seconds = take_turns({name: partial(peer, size) for name, peer in peers.items()}, rounds)
+        calls, once = (seconds[name] / seconds["generate"] for name in ("predict calls", "one predict"))
+        print(
+            f"{size} x {size} x 3: generate {seconds['generate']:.2f} s; "
+            f"{calls:.1f} x the speed of predict for each 64 (goal: at least 5 x), {once:.2f} x of one predict"
+        )
+
+
+if __name__ == "__main__":
+    main()
