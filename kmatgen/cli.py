@@ -50,7 +50,7 @@ def _fail(sentence: str) -> None:
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="kmatgen")
 def commands() -> None:
-    r"""Train, judge and ship generative models of materials.
+    """Train, judge and ship generative models of materials.
 
     \b
     kmatgen data micrographs/                            what is in a folder
@@ -84,7 +84,7 @@ def commands() -> None:
 @click.option("--resume", "resumed", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: bool, **options: Any) -> None:
-    r"""Train PRESET and leave a run: checkpoints, samples, history and report.html.
+    """Train PRESET and leave a run: checkpoints, samples, history and report.html.
 
     \b
     Examples:
@@ -124,7 +124,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
 def sample(model: Path, n: int, seed: int, out: Path | None) -> None:
-    r"""Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
+    """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
 
     \b
     Example:
@@ -141,7 +141,7 @@ def sample(model: Path, n: int, seed: int, out: Path | None) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the export.  [saved_models/NAME]")
 def export(run: Path, out: Path | None) -> None:
-    r"""Write the model of RUN as a SavedModel that TensorFlow alone can load.
+    """Write the model of RUN as a SavedModel that TensorFlow alone can load.
 
     \b
     Example:
@@ -163,7 +163,7 @@ def export(run: Path, out: Path | None) -> None:
 @click.option("--strict", is_flag=True, help="Fail on the first file that cannot be used.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def data(folder: Path, metadata: Path | None, strict: bool, as_json: bool) -> None:
-    r"""Describe FOLDER: counts, sizes, bit depths, data bars, pixel sizes; what was refused and why.
+    """Describe FOLDER: counts, sizes, bit depths, data bars, pixel sizes; what was refused and why.
 
     \b
     Example:
@@ -183,7 +183,7 @@ def data(folder: Path, metadata: Path | None, strict: bool, as_json: bool) -> No
 
 @commands.command()
 def presets() -> None:
-    r"""List the presets that can be trained.
+    """List the presets that can be trained.
 
     \b
     Example:
@@ -234,9 +234,9 @@ def study(
       kmatgen study latent --data micrographs/ --seeds 3 --jobs 2
       kmatgen study vae --factor compile.kl_weight=0.001,0.01,0.1
       kmatgen study latent --storage postgresql://user:password@host/database    (on each machine)
-    """  # noqa: D301
+    """
     from kmatgen.presets import STUDIES, parse_setting
-    from kmatgen.study_grid import parse_factors
+    from kmatgen.study.grid import parse_factors
 
     varied = parse_factors(factors)
     folder = out or Path("runs") / "_".join([name, *varied])

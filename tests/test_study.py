@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from kmatgen import cli, presets, study, study_crew, training
+from kmatgen import cli, presets, study, training
 from kmatgen.errors import InputError
-from kmatgen.study_grid import grid, parse_factors
-from kmatgen.study_report import Interval, interval, member_table, write_study_report
-from kmatgen.study_storage import is_alive, machine
-from kmatgen.study_store import Record, State, StudyStore
+from kmatgen.study.grid import grid, parse_factors
+from kmatgen.study.report import Interval, interval, member_table, write_study_report
+from kmatgen.study.storage import is_alive, machine
+from kmatgen.study.store import Record, State, StudyStore
 
 LATENT = {"latent_dim": presets.STUDIES["latent"][2]["latent_dim"]}
 TWO = {"latent_dim": {label: LATENT["latent_dim"][label] for label in ("2", "4")}}
@@ -299,8 +299,8 @@ def test_report_where_nothing_finished(tmp_path):
 
 WORKER = """
 import argparse, os, signal, time
-from kmatgen.study_store import StudyStore
-from kmatgen.study_worker import STORAGE_VARIABLE
+from kmatgen.study.store import StudyStore
+from kmatgen.study.worker import STORAGE_VARIABLE
 parser = argparse.ArgumentParser()
 for name in ("--study", "--number", "--folder"):
     parser.add_argument(name)
@@ -322,7 +322,7 @@ with StudyStore(os.environ[STORAGE_VARIABLE], options.study) as store:
 
 
 def test_the_crew_records_every_end_and_the_others_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_crew, "WORKER", ("-c", WORKER))
+    monkeypatch.setattr(study.crew, "WORKER", ("-c", WORKER))
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     factors = {"latent_dim": {label: LATENT["latent_dim"][label] for label in ("2", "4", "8")}}
     report = study.run_study("vae", factors, tmp_path, seeds=1, jobs=3, verbose=False)
@@ -341,7 +341,7 @@ def test_the_crew_records_every_end_and_the_others_go_on(tmp_path, monkeypatch):
 
 
 def test_a_process_that_cannot_start_is_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_crew, "WORKER", ("-c", "raise SystemExit('no such thing')"))
+    monkeypatch.setattr(study.crew, "WORKER", ("-c", "raise SystemExit('no such thing')"))
     study.run_study("vae", {"latent_dim": {"2": LATENT["latent_dim"]["2"]}}, tmp_path, seeds=1, verbose=False)
     error = study.failures(tmp_path)["latent_dim=2,seed=0"]
     assert "exit code 1" in error

@@ -83,7 +83,7 @@ class MutualInformation(BaseTerm):
     * one array `(batch, categorical + continuous)`: the one-hot category first, then the continuous codes, as
       `draw_codes` makes it; or
     * a dict of `category`, ids or one-hot, and `code`, `(batch, continuous)`; either may be missing where its
-      number is 0.
+      number is 0, and a single code may be `(batch,)`.
 
     The discriminator reads the code back: `code_logits`, `(batch, categorical)`, and `code_mean`,
     `(batch, continuous)`, the mean of a Gaussian of fixed deviation. Both sides minimise the same number, the negative
@@ -117,8 +117,18 @@ class MutualInformation(BaseTerm):
         self.categorical = categorical
         self.continuous = continuous
         self.deviation = deviation
-        heads = (("code_logits", categorical), ("code_mean", continuous))
-        self.requires = tuple(output for output, size in heads if size)
+        self._heads = {"code_logits": categorical, "code_mean": continuous}
+        self.requires = tuple(output for output, size in self._heads.items() if size)
+
+    def check(self, generator: keras.Model, discriminator: keras.Model) -> None:
+        """Refuse a discriminator whose outputs for the code have other sizes."""
+        for output in self.requires:
+            shape = discriminator.output[output].shape
+            if tuple(shape[1:]) != (self._heads[output],):
+                raise InputError(
+                    f"MutualInformation needs the discriminator output {output!r} in the shape "
+                    f"(batch, {self._heads[output]}). Received: shape {tuple(shape)}."
+                )
 
     def d_loss(self, round: Round) -> tf.Tensor:
         condition = round.inputs.get("condition") if isinstance(round.inputs, dict) else None
@@ -127,6 +137,8 @@ class MutualInformation(BaseTerm):
         if self.categorical:
             loss += class_cross_entropy(category, round.fake_outputs["code_logits"])
         if self.continuous:
+            # Without its shape ensured, a code of another size would be broadcast against the mean.
+            code = tf.ensure_shape(code[:, None] if code.shape.rank == 1 else code, (None, self.continuous))
             error = (tf.cast(code, tf.float32) - round.fake_outputs["code_mean"]) / self.deviation
             loss += 0.5 * tf.reduce_mean(tf.reduce_sum(tf.square(error), axis=-1))
         return loss
@@ -208,5 +220,9 @@ class TargetL1(BaseTerm):
 
     def g_loss(self, round: Round) -> tf.Tensor:
         real, fake = float32_fields("TargetL1", round.real), float32_fields("TargetL1", round.fake)
-        distances = keras.tree.map_structure(lambda one, other: tf.reduce_mean(tf.abs(one - other)), real, fake)
-        return tf.add_n(keras.tree.flatten(distances))
+        return tf.add_n(keras.tree.flatten(keras.tree.map_structure(mean_distance, real, fake)))
+
+
+def mean_distance(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """Mean of `|real - fake|` over all entries of two tensors of one shape, which are never broadcast."""
+    return tf.reduce_mean(tf.abs(tf.ensure_shape(real, fake.shape) - fake))

@@ -1,5 +1,6 @@
 """Auxiliary terms against numbers worked out by hand."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -85,6 +86,22 @@ def test_mutual_information_of_one_kind():
     assert_allclose(code.d_loss(information_round({"code": CODE})), 2.25, rtol=1e-6)
 
 
+def test_mutual_information_sizes():
+    """A single code may lack its axis; other sizes are refused, not broadcast."""
+    term = MutualInformation(categorical=0, continuous=1)
+    outputs = {"code_mean": MEAN[:, :1]}
+    for code in (CODE[:, 0], CODE[:, :1]):
+        round = make_round(inputs={"condition": {"code": code}}, fake_outputs=outputs)
+        assert_allclose(term.d_loss(round), 0.5 * (1 + 0) / 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+        term.d_loss(make_round(inputs={"condition": {"code": CODE}}, fake_outputs=outputs))
+    sample = keras.Input((4,))
+    critic = keras.Model(sample, {"score": sample[:, :1], "code_mean": sample[:, :3]})
+    MutualInformation(categorical=0, continuous=3).check(None, critic)
+    with pytest.raises(InputError, match=r"'code_mean'.*\(batch, 2\). Received: shape \(None, 3\)"):
+        MutualInformation(categorical=0).check(None, critic)
+
+
 @pytest.mark.parametrize("inputs", [EVEN, {"noise": EVEN}, {"condition": EVEN}, {"condition": {"code": CODE}}])
 def test_mutual_information_needs_the_code(inputs):
     with pytest.raises(InputError, match=r"shape \(batch, 4\).*Received"):
@@ -137,4 +154,5 @@ def test_target_l1():
     assert_allclose(TargetL1().g_loss(make_round(real, fake)), 1.0)
     round = make_round({"a": real, "b": np.zeros((2, 1, 1))}, {"a": fake, "b": np.array([[[1.0]], [[0.0]]])})
     assert_allclose(TargetL1().g_loss(round), 1.5)
-    assert not hasattr(TargetL1(), "d_loss")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+        TargetL1().g_loss(make_round(real[:, :1], fake))

@@ -112,7 +112,7 @@ def test_half_precision(policy):
         (4,), normalization="spectral", condition={"classes": 3}, classes=3, features=True
     )
     ids = tf.constant([0, 1])
-    fake = generator({"noise": np.ones((2, 6), np.float32), "condition": ids})
+    fake = generator({"noise": tf.ones((2, 6)), "condition": ids})
     outputs = discriminator({"sample": fake, "condition": ids})
     assert {value.dtype.name for value in [fake, *outputs.values()]} == {"float32"}
 

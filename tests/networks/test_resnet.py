@@ -65,11 +65,20 @@ def test_normalizations(rng, normalization):
     assert (difference > 1e-2) if normalization == "batch" else (difference < 1e-4)
 
 
-@pytest.mark.parametrize("shape", [(16, 1), (8, 8, 1), (8, 8, 8, 1)])
-@pytest.mark.parametrize("normalization", ["layer", "spectral"])
+@pytest.mark.parametrize(
+    ("shape", "normalization"), [((16, 1), "spectral"), ((8, 8, 1), "layer"), ((8, 8, 8, 1), "spectral")]
+)
 def test_second_derivatives(rng, shape, normalization):
     """The slope of a gradient penalty against finite differences: pooling and the rest differentiate twice."""
+
+    def smooth(layer):
+        # The kinks of a relu would spoil the differences.
+        if isinstance(layer, keras.layers.ReLU):
+            return keras.layers.Activation("softplus")
+        return type(layer).from_config(layer.get_config())
+
     discriminator = resnet_discriminator(shape, 2, normalization, periodic=True)
+    discriminator = keras.models.clone_model(discriminator, clone_function=smooth)
     x = tf.constant(rng.normal(size=(1, *shape)), tf.float32)
     direction = rng.normal(size=(1, *shape)).astype(np.float32)
     direction /= np.linalg.norm(direction)
@@ -77,15 +86,15 @@ def test_second_derivatives(rng, shape, normalization):
     def penalty(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            score = tf.exp(discriminator(x)["score"] / 4)
+            score = discriminator(x)["score"]
         return tf.reduce_sum(tape.gradient(score, x) ** 2)
 
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = penalty(x)
     analytic = float(np.sum(tape.gradient(value, x) * direction))
-    numeric = float(penalty(x + 2e-3 * direction) - penalty(x - 2e-3 * direction)) / 4e-3
-    assert_allclose(analytic, numeric, rtol=0.02)
+    numeric = float(penalty(x + 1e-2 * direction) - penalty(x - 1e-2 * direction)) / 2e-2
+    assert_allclose(analytic, numeric, rtol=0.01)
 
 
 @pytest.mark.parametrize("spec", [{"classes": 3}, {"size": 2}])

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from kmatgen.study_grid import Member
-from kmatgen.study_store import Record, State, StudyStore
-from kmatgen.study_worker import STORAGE_VARIABLE, TAKEN
+from kmatgen.study.grid import Member
+from kmatgen.study.store import Record, State, StudyStore
+from kmatgen.study.worker import STORAGE_VARIABLE, TAKEN
 
 # How Python is told to be a worker.
-WORKER = ("-m", "kmatgen.study_worker")
+WORKER = ("-m", "kmatgen.study.worker")
 # Seconds from one look at the workers and the storage to the next.
 _POLL = 0.5
 # Seconds that a worker has to end when it is told to.

@@ -18,7 +18,7 @@ from scipy import stats
 from kmatgen.plotting import loss_curves
 from kmatgen.presets import Config
 from kmatgen.report import Picture, picture, render
-from kmatgen.study_store import Record, State
+from kmatgen.study.store import Record, State
 
 _CONFIDENCE = 0.95
 # All pictures of the members together, before base64 makes them a third larger.

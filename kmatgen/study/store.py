@@ -20,8 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from kmatgen.errors import InputError
 from kmatgen.presets import Config, leaves
-from kmatgen.study_grid import Factors, Member
-from kmatgen.study_storage import GRACE, connect, is_alive, machine
+from kmatgen.study.grid import Factors, Member
+from kmatgen.study.storage import GRACE, connect, is_alive, machine
 
 # A traceback goes into one field of the storage; MySQL's holds 64 KB.
 _LONGEST_ERROR = 20_000

@@ -1,4 +1,4 @@
-"""One member of a study, in a process of its own: `python -m kmatgen.study_worker`. `kmatgen.study` starts these."""
+"""One member of a study, in a process of its own: `python -m kmatgen.study.worker`. `kmatgen.study` starts these."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmatgen.errors import InputError
-from kmatgen.study_storage import HEARTBEAT
-from kmatgen.study_store import StudyStore
+from kmatgen.study.storage import HEARTBEAT
+from kmatgen.study.store import StudyStore
 
 if TYPE_CHECKING:
     from kmatgen.presets import Config

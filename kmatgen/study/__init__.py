@@ -23,9 +23,9 @@ import optuna
 from kmatgen.errors import InputError
 from kmatgen.presets import STUDIES, resolve
 from kmatgen.run import CONFIG
-from kmatgen.study_crew import Crew
-from kmatgen.study_grid import Factors, grid
-from kmatgen.study_store import State, StudyStore
+from kmatgen.study.crew import Crew
+from kmatgen.study.grid import Factors, grid
+from kmatgen.study.store import State, StudyStore
 
 
 def run_named(
@@ -90,7 +90,7 @@ def run_study(
         InputError: The grid contradicts itself or the study in the folder, or the storage cannot be reached.
         KeyboardInterrupt: The study was stopped with Ctrl-C or SIGTERM; so were its workers, and it can go on.
     """
-    from kmatgen.study_report import write_study_report
+    from kmatgen.study.report import write_study_report
 
     folder = Path(folder)
     members = grid(preset, factors, settings, seeds)
