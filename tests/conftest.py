@@ -20,7 +20,7 @@ def fresh_state():
     before = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(before)
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
 
 
 @pytest.fixture

@@ -10,7 +10,13 @@ from typing import Any
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import BatchNormalization, ConditionalBatchNormalization, PeriodicPadding, SpectralNormalization
+from kmatgen.layers import (
+    BatchNormalization,
+    ConditionalBatchNormalization,
+    LayerNormalization,
+    PeriodicPadding,
+    SpectralNormalization,
+)
 
 # A symbolic condition and the number of its classes, None for a property vector.
 Modulation = tuple[Any, int | None] | None
@@ -93,7 +99,7 @@ def normalise(x: Any, kind: str | None, name: str, modulation: Modulation = None
     if kind == "batch":
         return BatchNormalization(**settings)(x)
     if kind == "layer":
-        return layers.GroupNormalization(groups=1, name=name)(x)
+        return LayerNormalization(name=name)(x)
     return x
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
-from kmatgen.layers import BatchNormalization, SpectralNormalization
+from kmatgen.layers import BatchNormalization, LayerNormalization, SpectralNormalization
 from kmatgen.networks import resnet_discriminator, resnet_generator
 
 SHAPES = [(16, 1), (8, 8, 1), (16, 16, 3), (64, 64, 1), (32, 8, 2), (16, 16, 16, 1)]
@@ -57,7 +57,7 @@ def test_normalizations(rng, normalization):
     discriminator = resnet_discriminator((16, 16, 1), 4, normalization)
     kinds = [type(layer) for layer in discriminator.layers]
     assert kinds.count(BatchNormalization) == 5 * (normalization == "batch")
-    assert kinds.count(keras.layers.GroupNormalization) == 5 * (normalization == "layer")
+    assert kinds.count(LayerNormalization) == 5 * (normalization == "layer")
     assert kinds.count(SpectralNormalization) == 9 * (normalization == "spectral")
     x = rng.normal(size=(4, 16, 16, 1)).astype(np.float32)
     together, alone = discriminator(x, training=True)["score"], discriminator(x[:1], training=True)["score"]
@@ -80,8 +80,6 @@ def test_second_derivatives(rng, shape, normalization):
     discriminator = resnet_discriminator(shape, 2, normalization, periodic=True)
     discriminator = keras.models.clone_model(discriminator, clone_function=smooth)
     x = tf.constant(rng.normal(size=(1, *shape)), tf.float32)
-    direction = rng.normal(size=(1, *shape)).astype(np.float32)
-    direction /= np.linalg.norm(direction)
 
     def penalty(x):
         with tf.GradientTape() as tape:
@@ -92,9 +90,11 @@ def test_second_derivatives(rng, shape, normalization):
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = penalty(x)
-    analytic = float(np.sum(tape.gradient(value, x) * direction))
+    gradient = tape.gradient(value, x)
+    analytic = float(tf.norm(gradient))
+    direction = gradient / analytic
     numeric = float(penalty(x + 1e-2 * direction) - penalty(x - 1e-2 * direction)) / 2e-2
-    assert_allclose(analytic, numeric, rtol=0.01)
+    assert_allclose(analytic, numeric, rtol=2e-3)
 
 
 @pytest.mark.parametrize("spec", [{"classes": 3}, {"size": 2}])

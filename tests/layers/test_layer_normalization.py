@@ -1,0 +1,90 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+
+import kmatgen as kg
+from kmatgen.layers import BatchNormalization, LayerNormalization
+
+
+@pytest.mark.parametrize("shape", [(3, 6), (3, 5, 4), (3, 5, 4, 2), (2, 3, 4, 2, 2)])
+def test_same_as_one_group_of_keras(rng, shape):
+    layers = [LayerNormalization(epsilon=0.01), keras.layers.GroupNormalization(groups=1, epsilon=0.01)]
+    x, values = tf.constant(rng.normal(3, 2, shape), tf.float32), rng.normal(size=(2, shape[-1]))
+    results = []
+    for layer in layers:
+        layer.build(shape)
+        layer.set_weights(values)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            loss = tf.reduce_sum(tf.sin(y))
+        results.append([y, *tape.gradient(loss, [x, *[weight.value for weight in layer.trainable_weights]])])
+    for ours, theirs in zip(*results, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def penalty(layer, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(tf.sin(layer(x, training=True) if layer is not None else x))
+    return tf.reduce_sum(tape.gradient(total, x) ** 2)
+
+
+def slope_and_difference(layer, x):
+    """The length of a gradient penalty's gradient, and the difference quotient along that gradient."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = penalty(layer, x)
+    gradient = tape.gradient(value, x)
+    slope = float(tf.norm(gradient))
+    step = 1e-2 * gradient / slope
+    return slope, float(penalty(layer, x + step) - penalty(layer, x - step)) / 2e-2
+
+
+class Plain(keras.layers.Layer):
+    """`LayerNormalization` without its training argument, which it does not need."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, inputs, training=None):
+        return self.layer(inputs)
+
+
+def test_second_derivatives(rng):
+    x = tf.constant(rng.normal(size=(2, 2, 2, 2)), tf.float32)
+    for layer in (Plain(LayerNormalization()), BatchNormalization()):
+        assert_allclose(*slope_and_difference(layer, x), rtol=5e-3)
+
+
+def test_why_not_keras(rng):
+    """Should this fail, Keras' normalisations have become right in second derivatives."""
+    x = tf.constant(rng.normal(size=(2, 2, 2, 2)), tf.float32)
+    analytic, numeric = slope_and_difference(Plain(keras.layers.GroupNormalization(groups=1)), x)
+    assert abs(analytic / numeric - 1) > 0.02
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision(rng, policy):
+    layer = LayerNormalization(dtype=policy)
+    x = tf.constant(rng.normal(3000, 100, (2, 8, 8, 2)), policy.removeprefix("mixed_"))
+    y = layer(x)
+    assert y.dtype == x.dtype
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+    assert_allclose(np.std(tf.cast(y, tf.float32), axis=(1, 2, 3)), [1, 1], rtol=0.02)
+
+
+def test_save_and_load(rng, tmp_path):
+    image = keras.Input((4, 4, 2))
+    model = keras.Model(image, LayerNormalization(epsilon=0.5)(image))
+    model.save(tmp_path / "norm.keras")
+    x = rng.normal(size=(2, 4, 4, 2)).astype(np.float32)
+    assert_array_equal(kg.load_model(tmp_path / "norm.keras")(x), model(x))
+
+
+def test_bad_epsilon():
+    with pytest.raises(kg.InputError, match="epsilon.*Received: 0"):
+        LayerNormalization(0)
