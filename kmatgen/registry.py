@@ -18,7 +18,7 @@ T = TypeVar("T", bound=type)
 _HOMES = {
     "layer": ("kmatgen.layers",),
     "loss": ("kmatgen.adversarial.losses",),
-    "model": ("kmatgen.models.vae",),
+    "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants"),
     "schedule": ("kmatgen.schedules",),
     "term": ("kmatgen.adversarial.penalties", "kmatgen.adversarial.auxiliary", "kmatgen.adversarial.physics"),
 }

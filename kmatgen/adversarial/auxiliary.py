@@ -130,6 +130,10 @@ class MutualInformation(BaseTerm):
                     f"(batch, {self._heads[output]}). Received: shape {tuple(shape)}."
                 )
 
+    def draw_condition(self, batch: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The codes that the generator is given in training, where data bring none."""
+        return draw_codes(batch, seed, self.categorical, self.continuous)
+
     def d_loss(self, round: Round) -> tf.Tensor:
         condition = round.inputs.get("condition") if isinstance(round.inputs, dict) else None
         category, code = self._split(condition)
@@ -195,6 +199,7 @@ class FeatureMatching(BaseTerm):
     """
 
     requires = ("features",)
+    g_reads_real = True
 
     def __init__(self, weight: float = 1.0, name: str = "feature_matching") -> None:
         super().__init__(weight, name)

@@ -24,6 +24,8 @@ class AdversarialLoss:
     """
 
     reports_probability = False
+    # Whether the generator's loss reads the scores of real samples.
+    g_reads_real = False
 
     def d_loss(self, real_score: tf.Tensor, fake_score: tf.Tensor) -> tf.Tensor:
         """What the discriminator minimises."""
@@ -135,6 +137,7 @@ class RelativisticAverage(AdversarialLoss):
     """
 
     reports_probability = True
+    g_reads_real = True
 
     def d_loss(self, real_score: tf.Tensor, fake_score: tf.Tensor) -> tf.Tensor:
         return scores.relativistic_average_loss(real_score, fake_score)

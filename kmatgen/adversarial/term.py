@@ -25,12 +25,14 @@ class BaseTerm:
 
     Attributes:
         requires: Discriminator outputs that the term reads beside `score`.
+        g_reads_real: Whether `g_loss` reads `round.real_outputs`, which are computed only then.
 
     Raises:
         InputError: An argument is out of range.
     """
 
     requires: tuple[str, ...] = ()
+    g_reads_real = False
 
     def __init__(self, weight: float, name: str) -> None:
         check_number(type(self).__name__, "weight", weight, least=0)

@@ -117,7 +117,7 @@ class Autoencoder(GenerativeModel):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Reconstruct."""
-        return self.decode_latent(self.encode_latent(images, training), training)
+        return self._decode(self.encode_latent(images, training), training)
 
     # Latent space
 
@@ -125,8 +125,11 @@ class Autoencoder(GenerativeModel):
         """Data to latent points."""
         return self.encoder(images, training=training)
 
-    def decode_latent(self, latent: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Latent points to samples in data units, float32."""
+    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> tf.Tensor:
+        """Latent points to samples in data units, float32; there is no condition."""
+        return self._decode(latent, training=False)
+
+    def _decode(self, latent: tf.Tensor, training: bool) -> tf.Tensor:
         return self.output_activation(tf.cast(self.decoder(latent, training=training), tf.float32))
 
     @property
@@ -145,11 +148,11 @@ class Autoencoder(GenerativeModel):
 
     def encode(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Data `(n, ...)` to latent points `(n, latent_dim)`; for a VAE, the means."""
-        return self.run_in_batches(self.encoding, self._checked(images, self.image_spec), batch_size)
+        return self.run_in_batches(self.encoding, self._checked(images, self.image_spec), batch_size=batch_size)
 
     def decode(self, latent: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Latent points `(n, latent_dim)` to samples `(n, ...)` in data units."""
-        return self.run_in_batches(self.decoding, self._checked(latent, self.latent_spec), batch_size)
+        return self.run_in_batches(self.decoding, self._checked(latent, self.latent_spec), batch_size=batch_size)
 
     def reconstruct(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Data `(n, ...)` through the latent space and back."""

@@ -81,8 +81,7 @@ def test_one_operation_where_it_applies(fused):
 def test_falls_back_to_keras(rng, shape, axis):
     ours, theirs = pair(shape, axis=axis)
     x = rng.normal(size=shape).astype(np.float32)
-    assert_array_equal(ours(x, training=True), theirs(x, training=True))
-    assert_array_equal(ours.moving_variance.numpy(), theirs.moving_variance.numpy())
+    assert_same((ours, theirs), x, True, rtol=2e-4, atol=2e-5)
 
 
 def test_masked(rng):
@@ -99,23 +98,6 @@ def test_not_trainable_is_inference(rng):
     before = layers[0].moving_mean.numpy()
     assert_allclose(*[layer(x, training=True) for layer in layers], rtol=1e-5, atol=1e-6)
     assert_array_equal(layers[0].moving_mean.numpy(), before)
-
-
-def test_second_derivatives(rng):
-    """A gradient penalty through the layer: the same as through Keras' own operations."""
-    x = tf.constant(rng.normal(size=SHAPE), tf.float32)
-
-    def penalty_gradients(layer):
-        with tf.GradientTape() as outer:
-            outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                total = tf.reduce_sum(layer(x, training=True) ** 3)
-            penalty = tf.reduce_sum(inner.gradient(total, x) ** 2)
-        return outer.gradient(penalty, [x, layer.gamma.value])
-
-    for ours, theirs in zip(*[penalty_gradients(layer) for layer in pair()], strict=True):
-        assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
 
 
 def test_replicas(rng):

@@ -1,0 +1,347 @@
+"""The generative adversarial network: one training step for every loss, term, condition and network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kmatgen import registry
+from kmatgen.adversarial.losses import AdversarialLoss
+from kmatgen.adversarial.round import Round, Term, discriminate
+from kmatgen.errors import InputError
+from kmatgen.layers import ConditionalBatchNormalization, update_spectral_norms
+from kmatgen.models.base import GenerativeModel, Logs, Signatures
+from kmatgen.registry import register
+
+
+@register("model")
+class GAN(GenerativeModel):
+    """Generative adversarial network (Goodfellow et al. 2014), composed of networks, a loss and terms.
+
+    Data are samples, or pairs of samples and conditions `(x, y)`; samples may be dicts of tensors. Networks say
+    what they take: a generator of `{"noise", "condition"}` and a discriminator of `{"sample", "condition"}` are
+    conditional, there is no flag.
+
+    Args:
+        generator: Noise `(batch, latent_dim)`, or a dict of `noise` and `condition`, to samples.
+        discriminator: Samples, or a dict of `sample` and `condition`, to scores, or to a dict of `score` and
+            further outputs that terms ask for, such as `class_logits` or `features`.
+        seed: Seed of the model's random state.
+        name: Name of the model.
+
+    Raises:
+        InputError: The networks do not fit each other.
+    """
+
+    NETWORKS = ("generator", "discriminator")
+    # What a variant changes: the defaults of `compile`, by name.
+    DEFAULTS: dict[str, Any] = {}
+    LOGS = ("g_loss", "d_loss", "d_real", "d_fake")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        seed: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__({"generator": generator, "discriminator": discriminator}, seed=seed, name=name, **kwargs)
+        self._check_networks()
+        self.add_trackers(self.LOGS)
+
+    def _check_networks(self) -> None:
+        made, wanted = (
+            keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)
+            for structure in (self.generator.output, _part(self.discriminator.input, "sample"))
+        )
+        if made != wanted:
+            raise InputError(
+                f"The generator makes what the discriminator takes, {wanted}. Received: a generator of {made}."
+            )
+
+    # Compilation
+
+    def compile(
+        self,
+        g_optimizer: Any = None,
+        d_optimizer: Any = None,
+        loss: Any = None,
+        terms: Sequence[Any] | None = None,
+        d_steps: int | None = None,
+        **execution: Any,
+    ) -> None:
+        """Choose how to train. What is left out is the default of the class (`DEFAULTS`).
+
+        Args:
+            g_optimizer: Keras optimiser of the generator, or its name.
+            d_optimizer: Keras optimiser of the discriminator, or its name.
+            loss: An adversarial loss or its name, see `kmatgen.adversarial.losses`.
+            terms: Terms to add, or their names, see `kmatgen.adversarial`.
+            d_steps: Discriminator steps for each generator step. They share the batch, so that each sees data it
+                has not seen: batches hold `d_steps` times as many samples.
+            **execution: `run_eagerly`, `steps_per_execution`, `jit_compile`, as in `GenerativeModel.compile`.
+
+        Raises:
+            InputError: A term needs an output that the discriminator does not have, or refuses the networks.
+        """
+        given = {"g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loss": loss, "terms": terms,
+                 "d_steps": d_steps}  # fmt: skip
+        settings = {**_PLAIN, **self.DEFAULTS, **{key: value for key, value in given.items() if value is not None}}
+        if not isinstance(settings["d_steps"], int) or settings["d_steps"] < 1:
+            raise InputError(f"d_steps is a whole number of at least 1. Received: {settings['d_steps']!r}.")
+        self.adversarial_loss: AdversarialLoss = registry.get("loss", settings["loss"])
+        self.terms: list[Term] = [registry.get("term", term) for term in settings["terms"]]
+        self.d_steps = settings["d_steps"]
+        self._check_terms()
+        self.add_trackers(log for term in self.terms for log in _logs_of(term))
+        g_optimizer = self.prepare_optimizer(settings["g_optimizer"], self.generator.trainable_variables)
+        self.d_optimizer = self.prepare_optimizer(settings["d_optimizer"], self.discriminator.trainable_variables)
+        arguments = {
+            "g_optimizer": g_optimizer,
+            "d_optimizer": self.d_optimizer,
+            "loss": self.adversarial_loss,
+            "terms": self.terms,
+            "d_steps": self.d_steps,
+        }
+        super().compile(g_optimizer, arguments, **execution)
+
+    def _check_terms(self) -> None:
+        outputs = self.discriminator.output
+        has = set(outputs) if isinstance(outputs, dict) else {"score"}
+        for term in self.terms:
+            missing = sorted(set(term.requires) - has)
+            if missing:
+                raise InputError(
+                    f"{type(term).__name__} needs the discriminator output {missing[0]!r}. "
+                    f"Received: a discriminator with {', '.join(sorted(has))}."
+                )
+            if hasattr(term, "check"):
+                term.check(self.generator, self.discriminator)
+        names = [term.name for term in self.terms]
+        if len(set(names)) < len(names):
+            raise InputError(f"Terms have names that differ, for the logs. Received: {', '.join(names)}.")
+
+    @property
+    def g_optimizer(self) -> keras.Optimizer:
+        """The generator's optimiser, which has Keras' own slot (trap 17)."""
+        return self.optimizer
+
+    # Training
+
+    def train_step(self, data: Any) -> Logs:
+        real, condition = _samples_and_conditions(data)
+        batch_size = self._portion_size(real)
+        d_logs = []
+        for step in range(self.d_steps):
+            rows = slice(step * batch_size, (step + 1) * batch_size)
+            d_logs.append(self.discriminator_step(_rows(real, rows), _rows(condition, rows)))
+        g_logs = self.generator_step(_rows(real, rows), _rows(condition, rows))
+        mean_d_logs = {name: tf.reduce_mean([logs[name] for logs in d_logs]) for name in d_logs[0]}
+        return self.track({**mean_d_logs, **g_logs}, batch_size)
+
+    def discriminator_step(self, real: Any, condition: Any) -> Logs:
+        """Minimise the discriminator's loss on one portion of the batch."""
+        update_spectral_norms(self.discriminator)
+        seed = self.next_seed()
+        inputs = self.generator_inputs(_length(real), condition, seed)
+        # Made outside of the tape: no gradient reaches the generator.
+        fake = self.generator(inputs, training=True)
+
+        def loss() -> tuple[tf.Tensor, Logs]:
+            round = self._round(inputs, condition, real, fake, seed)
+            scores = round.real_outputs["score"], round.fake_outputs["score"]
+            total, logs = self._with_terms(self.adversarial_loss.d_loss(*scores), round, "d_loss")
+            means = (tf.reduce_mean(self.adversarial_loss.probability(score)) for score in scores)
+            return total, {**logs, **dict(zip(("d_real", "d_fake"), means, strict=True))}
+
+        logs = self.minimise(self.d_optimizer, self.discriminator.trainable_variables, loss)
+        for term in self.terms:
+            if hasattr(term, "after_d_step"):
+                term.after_d_step(self.discriminator)
+        return logs
+
+    def generator_step(self, real: Any, condition: Any) -> Logs:
+        """Minimise the generator's loss; the discriminator's variables are left alone."""
+        update_spectral_norms(self.generator)
+        seed = self.next_seed()
+        inputs = self.generator_inputs(_length(real), condition, seed)
+
+        def loss() -> tuple[tf.Tensor, Logs]:
+            fake = self.generator(inputs, training=True)
+            round = self._round(inputs, condition, real, fake, seed, with_real=self._g_reads_real)
+            scores = round.real_outputs.get("score"), round.fake_outputs["score"]
+            return self._with_terms(self.adversarial_loss.g_loss(*scores), round, "g_loss")
+
+        return self.minimise(self.g_optimizer, self.generator.trainable_variables, loss)
+
+    def _round(
+        self, inputs: Any, condition: Any, real: Any, fake: Any, seed: tf.Tensor, with_real: bool = True
+    ) -> Round:
+        real_outputs = discriminate(self.discriminator, real, condition) if with_real else {}
+        fake_outputs = discriminate(self.discriminator, fake, condition_of(inputs, condition))
+        return Round(
+            self.generator, self.discriminator, inputs, condition, real, fake, real_outputs, fake_outputs, seed
+        )
+
+    @property
+    def _g_reads_real(self) -> bool:
+        """Whether the generator's loss needs the discriminator's view of real samples, which costs a forward pass."""
+        return any(getattr(part, "g_reads_real", False) for part in (self.adversarial_loss, *self.terms))
+
+    def _with_terms(self, loss: tf.Tensor, round: Round, side: str) -> tuple[tf.Tensor, Logs]:
+        """The side's loss with its terms added, and the logs of both."""
+        logs = {}
+        for term in self.terms:
+            if hasattr(term, side):
+                value = getattr(term, side)(round)
+                loss += term.weight * value
+                logs[_log_name(term, side)] = value
+        return loss, {side: loss, **logs}
+
+    def test_step(self, data: Any) -> Logs:
+        """The losses on held-out data, without terms, in inference mode; the random state stays as it is."""
+        real, condition = _samples_and_conditions(data)
+        inputs = self.generator_inputs(_length(real), condition, tf.constant([0, 0]))
+        fake = self.generator(inputs, training=False)
+        scores = [
+            discriminate(self.discriminator, sample, of, training=False)["score"]
+            for sample, of in ((real, condition), (fake, condition_of(inputs, condition)))
+        ]
+        means = [tf.reduce_mean(self.adversarial_loss.probability(score)) for score in scores]
+        values = (self.adversarial_loss.g_loss(*scores), self.adversarial_loss.d_loss(*scores), *means)
+        return self.track(dict(zip(self.LOGS, values, strict=True)), _length(real))
+
+    def generator_inputs(self, n: tf.Tensor | int, condition: Any, seed: tf.Tensor) -> Any:
+        """Fresh noise, with the condition for a generator that takes one.
+
+        A condition that data do not bring is drawn by the term that has one to draw (InfoGAN).
+        """
+        noise = self.draw_latent(n, tf.random.experimental.stateless_fold_in(seed, 1))
+        if self.condition_spec is None:
+            return noise
+        drawing = [term for term in self.terms if hasattr(term, "draw_condition")]
+        if drawing:
+            condition = drawing[0].draw_condition(n, tf.random.experimental.stateless_fold_in(seed, 2))
+        if condition is None:
+            raise InputError(
+                "A conditional generator trains on pairs of sample and condition. Received: samples alone."
+            )
+        return {"noise": noise, "condition": condition}
+
+    def _portion_size(self, real: Any) -> tf.Tensor | int:
+        size = _length(real)
+        if isinstance(size, int) and size % self.d_steps:
+            raise InputError(
+                f"A batch is divided among d_steps={self.d_steps} discriminator steps and must hold a multiple of that "
+                f"many samples; kmatgen.data.batches(..., d_steps={self.d_steps}) makes such batches. Received: {size}."
+            )
+        tf.debugging.assert_equal(size % self.d_steps, 0, "The batch size must be a multiple of d_steps")
+        return size // self.d_steps
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Noise, or a dict of `noise` and `condition`, to samples."""
+        return self.generator(inputs, training=training)
+
+    # Sampling
+
+    @property
+    def latent_spec(self) -> tf.TensorSpec:
+        return tf.TensorSpec(_part(self.generator.input, "noise").shape, tf.float32, name="noise")
+
+    @property
+    def condition_spec(self) -> tf.TensorSpec | None:
+        return _condition_spec(self.generator)
+
+    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
+        inputs = latent if condition is None else {"noise": latent, "condition": condition}
+        return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), self.generator(inputs, training=False))
+
+    def check_condition(self, condition: Any, n: int, seed: int) -> tf.Tensor:
+        classes = number_of_classes(self.generator)
+        values = np.asarray(0 if condition is None else condition)
+        if classes is not None and values.size and not (values.min() >= 0 and values.max() < classes):
+            raise InputError(
+                f"This generator knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}."
+            )
+        return super().check_condition(condition, n, seed)
+
+    def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:
+        """The discriminator's scores of samples."""
+        given = [samples] if condition is None else [samples, condition]
+        return self.run_in_batches(lambda *rows: discriminate(self.discriminator, *rows, training=False)["score"],
+                                   *given, batch_size=batch_size)  # fmt: skip
+
+    def signatures(self) -> Signatures:
+        sample = _part(self.discriminator.input, "sample")
+        if isinstance(sample, dict):
+            return super().signatures()
+        specs = [tf.TensorSpec(sample.shape, tf.float32, name="image")]
+        condition = _condition_spec(self.discriminator)
+        specs += [] if condition is None else [condition]
+        scores = (lambda *given: discriminate(self.discriminator, *given, training=False), specs)
+        return {**super().signatures(), "score": scores}
+
+
+_PLAIN: dict[str, Any] = {
+    "g_optimizer": "adam",
+    "d_optimizer": "adam",
+    "loss": "non_saturating",
+    "terms": (),
+    "d_steps": 1,
+}
+
+
+def number_of_classes(network: keras.Model) -> int | None:
+    """How many classes a network's condition knows, or None where it is no class."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            return layer.input_dim
+        if isinstance(layer, ConditionalBatchNormalization) and layer.classes:
+            return layer.classes
+    return None
+
+
+def condition_of(inputs: Any, condition: Any) -> Any:
+    """The condition that fake samples were made for."""
+    return inputs["condition"] if isinstance(inputs, dict) else condition
+
+
+def _condition_spec(network: keras.Model) -> tf.TensorSpec | None:
+    if not isinstance(network.input, dict) or "condition" not in network.input:
+        return None
+    tensor = network.input["condition"]
+    return tf.TensorSpec(tensor.shape, tensor.dtype, name="condition")
+
+
+def _samples_and_conditions(data: Any) -> tuple[Any, Any]:
+    real, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+    return real, condition
+
+
+def _part(inputs: Any, name: str) -> Any:
+    """One input of a network that may take it alone."""
+    return inputs[name] if isinstance(inputs, dict) and name in inputs else inputs
+
+
+def _rows(structure: Any, rows: slice) -> Any:
+    return None if structure is None else keras.tree.map_structure(lambda tensor: tensor[rows], structure)
+
+
+def _length(structure: Any) -> tf.Tensor | int:
+    first = keras.tree.flatten(structure)[0]
+    return first.shape[0] if first.shape[0] is not None else tf.shape(first)[0]
+
+
+def _log_name(term: Term, side: str) -> str:
+    """The term's name, with the side in front where both sides have one."""
+    both = hasattr(term, "d_loss") and hasattr(term, "g_loss")
+    return f"{side[0]}_{term.name}" if both else term.name
+
+
+def _logs_of(term: Term) -> list[str]:
+    return [_log_name(term, side) for side in ("d_loss", "g_loss") if hasattr(term, side)]
