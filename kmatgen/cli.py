@@ -67,7 +67,7 @@ def commands() -> None:
 @click.option("--size", type=int, help="Side of the patches in pixels, a power of two from 16 up.  [64]")
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Convert all images to grey or to colour.")
 @click.option("--epochs", type=int, help="Passes over the data.  [30]")
-@click.option("--batch-size", type=int, help="Images in a batch.  [64]")
+@click.option("--batch-size", type=int, help="Images in a batch.  [32]")
 @click.option("--seed", type=int, help="Seed of weights, order, split and samples.  [0]")
 @click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]), help="[float32]")
 @click.option(

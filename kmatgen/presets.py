@@ -26,7 +26,8 @@ DEFAULTS: Config = {
         "test_fraction": 0.1,
         "polycrystal": {
             "n": 1000,
-            "grain_size": [8.0, 20.0],
+            # None: from 3/8 to 5/8 of the size.
+            "grain_size": None,
             "spread": 0.3,
             "elongation": [1.0, 1.5],
             "colouring": "ipf",
@@ -44,7 +45,7 @@ DEFAULTS: Config = {
     "model": {"class_name": "vae", "config": {}},
     "networks": {},
     "compile": {},
-    "fit": {"epochs": 30, "batch_size": 64, "sample_every": 10},
+    "fit": {"epochs": 30, "batch_size": 32, "sample_every": 10},
 }
 
 _CONV_VAE: Config = {

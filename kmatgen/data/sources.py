@@ -61,13 +61,14 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False) -> Sour
 
 def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
     options = {key: _as_range(value) for key, value in data["polycrystal"].items()}
+    options["grain_size"] = options["grain_size"] or (0.375 * data["size"], 0.625 * data["size"])
     made = polycrystal(size=data["size"], seed=seed, progress=progress, **options)
     held_out = max(1, round(data["test_fraction"] * len(made.images)))
     if held_out >= len(made.images):
         raise InputError(f"Training needs at least 2 images. Received: data.polycrystal.n={len(made.images)}.")
     description = {
         "source": "synthetic polycrystals",
-        **data["polycrystal"],
+        **options,
         "size": data["size"],
         "seed": seed,
         "measured_mean_diameter_px": float(np.mean([grains.mean_diameter for grains in made.statistics])),

@@ -52,6 +52,7 @@ class GAN(GenerativeModel):
     ) -> None:
         super().__init__({"generator": generator, "discriminator": discriminator}, seed=seed, name=name, **kwargs)
         self._check_networks()
+        self.terms: list[Term] = []
         self.add_trackers(self.LOGS)
 
     def _check_networks(self) -> None:
@@ -95,7 +96,7 @@ class GAN(GenerativeModel):
         if not isinstance(settings["d_steps"], int) or settings["d_steps"] < 1:
             raise InputError(f"d_steps is a whole number of at least 1. Received: {settings['d_steps']!r}.")
         self.adversarial_loss: AdversarialLoss = registry.get("loss", settings["loss"])
-        self.terms: list[Term] = [registry.get("term", term) for term in settings["terms"]]
+        self.terms = [registry.get("term", term) for term in settings["terms"]]
         self.d_steps = settings["d_steps"]
         self._check_terms()
         self.add_trackers(log for term in self.terms for log in _logs_of(term))
@@ -224,14 +225,18 @@ class GAN(GenerativeModel):
         noise = self.draw_latent(n, tf.random.experimental.stateless_fold_in(seed, 1))
         if self.condition_spec is None:
             return noise
-        drawing = [term for term in self.terms if hasattr(term, "draw_condition")]
-        if drawing:
-            condition = drawing[0].draw_condition(n, tf.random.experimental.stateless_fold_in(seed, 2))
+        if self._drawing_term is not None:
+            condition = self._drawing_term.draw_condition(n, tf.random.experimental.stateless_fold_in(seed, 2))
         if condition is None:
             raise InputError(
                 "A conditional generator trains on pairs of sample and condition. Received: samples alone."
             )
         return {"noise": noise, "condition": condition}
+
+    @property
+    def _drawing_term(self) -> Any:
+        """The term that draws the conditions itself, as InfoGAN's does, or None."""
+        return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
 
     def _portion_size(self, real: Any) -> tf.Tensor | int:
         size = _length(real)
@@ -262,6 +267,8 @@ class GAN(GenerativeModel):
         return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), self.generator(inputs, training=False))
 
     def check_condition(self, condition: Any, n: int, seed: int) -> tf.Tensor:
+        if condition is None and self._drawing_term is not None:
+            return self._drawing_term.draw_condition(n, tf.constant([seed, 1]))
         classes = number_of_classes(self.generator)
         values = np.asarray(0 if condition is None else condition)
         if classes is not None and values.size and not (values.min() >= 0 and values.max() < classes):
