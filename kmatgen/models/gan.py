@@ -139,7 +139,8 @@ class GAN(GenerativeModel):
         batch_size = self._portion_size(real)
         d_logs = []
         for step in range(self.d_steps):
-            rows = slice(step * batch_size, (step + 1) * batch_size)
+            # Every d_steps-th row: the same portions, taken together, when the batch is spread over replicas.
+            rows = slice(step, None, self.d_steps)
             d_logs.append(self.discriminator_step(_rows(real, rows), _rows(condition, rows)))
         g_logs = self.generator_step(_rows(real, rows), _rows(condition, rows))
         mean_d_logs = {name: tf.reduce_mean([logs[name] for logs in d_logs]) for name in d_logs[0]}
