@@ -11,7 +11,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("callbacks", "data", "export", "layers", "networks", "plotting", "presets", "schedules", "study")
+_SUBMODULES = (
+    "callbacks",
+    "data",
+    "distribute",
+    "export",
+    "layers",
+    "networks",
+    "plotting",
+    "presets",
+    "schedules",
+    "study",
+)
 _HOMES = {
     "ACGAN": "models.gan_variants",
     "Autoencoder": "models.vae",
@@ -32,6 +43,7 @@ _HOMES = {
     "R2": "adversarial.penalties",
     "SNGAN": "models.gan_variants",
     "TargetL1": "adversarial.auxiliary",
+    "TrainingError": "errors",
     "TwoPointCorrelation": "adversarial.physics",
     "VAE": "models.vae",
     "VolumeFraction": "adversarial.physics",

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from kmatgen import __version__
-from kmatgen.errors import InputError
+from kmatgen.errors import InputError, TrainingError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -25,13 +25,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_or_explain(program: Callable[[], Any]) -> None:
-    """Run a program; bad input ends it with one sentence, without a traceback, and exit code 2."""
+    """Run a program; bad input or a training gone wrong ends it with one sentence, no traceback, and exit code 2."""
     try:
         program()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except InputError as error:
+    except (InputError, TrainingError) as error:
         _fail(str(error))
     except OSError as error:
         if error.filename is None:
@@ -70,6 +70,11 @@ def commands() -> None:
 @click.option("--batch-size", type=int, help="Images in a batch.  [32]")
 @click.option("--seed", type=int, help="Seed of weights, order, split and samples.  [0]")
 @click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]), help="[float32]")
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "mirrored", "multi_worker", "none"]),
+    help="All GPUs of this machine, several workers (TF_CONFIG or srun), or one device.  [auto]",
+)
 @click.option(
     "--augment",
     multiple=True,
@@ -113,6 +118,8 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. Go on with: kmatgen train --resume {folder}", err=True)
         sys.exit(130)
+    if not run.writes:
+        return
     _report_refused(run.read_json("data.json"))
     click.echo(f"Report: {run.folder / 'report.html'}")
     click.echo(f"Next: kmatgen sample {run.folder} -n 64, or kmatgen export {run.folder}")
@@ -275,6 +282,7 @@ def _settings(
     batch_size: int | None,
     seed: int | None,
     precision: str | None,
+    strategy: str | None,
     augment: tuple[str, ...],
     metadata: Path | None,
     keep_data_bar: bool,
@@ -292,6 +300,7 @@ def _settings(
         "fit.batch_size": batch_size,
         "seed": seed,
         "precision": precision,
+        "strategy": strategy,
         "data.micrographs.augment": list(augment) or None,
         "data.micrographs.metadata": str(metadata) if metadata else None,
         "data.micrographs.crop_data_bar": False if keep_data_bar else None,

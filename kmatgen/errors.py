@@ -1,4 +1,4 @@
-"""What kmatgen raises when the input, not the program, is at fault."""
+"""What kmatgen raises when the input or the course of a training, not the program, is at fault."""
 
 from __future__ import annotations
 
@@ -8,4 +8,12 @@ class InputError(ValueError):
 
     The message is one sentence that names the thing, says what would work, and ends in
     "Received: ...". The command line prints it without a traceback and exits with code 2.
+    """
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: a loss or a weight is not finite any more.
+
+    The message is one sentence that says what happened at which step, and which checkpoint was still good. The
+    command line prints it without a traceback and exits with code 2.
     """

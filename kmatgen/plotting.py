@@ -114,6 +114,94 @@ def loss_curves(histories: Mapping[str, Sequence[pd.DataFrame]], key: str, path:
     return path
 
 
+def training_figure(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    snapshots: Mapping[str, Mapping[int, np.ndarray]],
+    path: str | Path,
+) -> Path:
+    """Write one figure with a row for each GAN: losses, D(x) and D(G(z)), samples after several epochs.
+
+    Args:
+        histories: For each model its logs by name, one value an epoch; with `g_loss`, `d_loss`, `d_real`, `d_fake`.
+        snapshots: For each model its samples `(n, height, width, channels)` by epoch; the first 25 are shown.
+        path: PNG file to write.
+    """
+    columns = 2 + max(len(shown) for shown in snapshots.values())
+    figure = Figure(figsize=(2.6 * columns, 2.6 * len(histories)), layout="constrained")
+    grid = figure.subplots(len(histories), columns, squeeze=False)
+    for row, (name, history) in zip(grid, histories.items(), strict=True):
+        epochs = np.arange(1, len(history["g_loss"]) + 1)
+        for axes, keys, title in (
+            (row[0], ("g_loss", "d_loss"), "losses"),
+            (row[1], ("d_real", "d_fake"), "mean score"),
+        ):
+            for key in keys:
+                axes.plot(epochs, history[key], label=key)
+            axes.set_title(f"{name}: {title}", fontsize="medium")
+            axes.set_xlabel("epoch")
+            axes.legend(fontsize="small")
+        for axes in row[2:]:
+            axes.axis("off")
+        for axes, (epoch, samples) in zip(row[2:], snapshots[name].items(), strict=False):
+            axes.imshow(_mosaic(samples[:25]), cmap="gray", vmin=0, vmax=1)
+            axes.set_title(f"epoch {epoch}", fontsize="medium")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def _mosaic(samples: np.ndarray) -> np.ndarray:
+    """Up to 25 images as one, five in a row."""
+    n, height, width, channels = samples.shape
+    rows = -(-n // 5)
+    sheet = np.ones((rows * height, 5 * width, channels), np.float32)
+    for index, sample in enumerate(samples):
+        top, left = index // 5 * height, index % 5 * width
+        sheet[top : top + height, left : left + width] = sample
+    return sheet if channels == 3 else sheet[..., 0]
+
+
+def adversarial_curves(
+    history: Mapping[str, Sequence[float]] | pd.DataFrame, path: str | Path, probabilities: bool = False
+) -> Path:
+    """Write the losses of both sides, and the discriminator's mean scores of real and generated samples, over epochs.
+
+    Args:
+        history: Columns `g_loss`, `d_loss`, `d_real` and `d_fake`, a value an epoch; their `val_` columns are
+            drawn dashed where there are any, and `epoch`, counted from 0, places them.
+        path: PNG file to write.
+        probabilities: Whether the scores are probabilities. Then dotted lines show a discriminator that cannot tell
+            real from generated: a loss of 2 log 2 = 1.386 (the game's value is -2 log 2; Goodfellow et al. 2014,
+            theorem 1) and a probability of 1/2.
+    """
+    missing = [key for key in ("g_loss", "d_loss", "d_real", "d_fake") if key not in history]
+    if missing:
+        raise InputError(f"Adversarial curves need {', '.join(missing)} in the history. Received: {[*history]}.")
+    epochs = np.arange(len(history["g_loss"])) if "epoch" not in history else np.asarray(history["epoch"])
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    for axes, keys in ((losses, ("g_loss", "d_loss")), (scores, ("d_real", "d_fake"))):
+        for index, key in enumerate(keys):
+            axes.plot(epochs + 1, history[key], "-", color=f"C{index}", label=key)
+            if f"val_{key}" in history:
+                axes.plot(epochs + 1, history[f"val_{key}"], "--", color=f"C{index}", label=f"{key} (held out)")
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+    losses.set_title("losses")
+    scores.set_title("probability of being real" if probabilities else "mean score")
+    if probabilities:
+        losses.axhline(2 * np.log(2), color="grey", linestyle=":", label="d_loss of 2 log 2")
+        scores.axhline(0.5, color="grey", linestyle=":", label="1/2")
+        scores.set_ylim(0, 1)
+    for axes in (losses, scores):
+        axes.legend(fontsize="small")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
+
+
 def _shortest(group: Sequence[pd.DataFrame]) -> int:
     return min(len(history) for history in group)
 

@@ -18,6 +18,8 @@ DEFAULTS: Config = {
     "preset": "",
     "seed": 0,
     "precision": "float32",
+    # One of kmatgen.distribute.STRATEGIES
+    "strategy": "auto",
     "data": {
         # "polycrystal", "tfds:NAME", or a folder of micrographs
         "source": "polycrystal",
@@ -45,7 +47,8 @@ DEFAULTS: Config = {
     "model": {"class_name": "vae", "config": {}},
     "networks": {},
     "compile": {},
-    "fit": {"epochs": 30, "batch_size": 32, "sample_every": 10},
+    # ema: decay of the averaged weights that a GAN is sampled and exported with, such as 0.999. None: raw weights.
+    "fit": {"epochs": 30, "batch_size": 32, "sample_every": 10, "ema": None},
 }
 
 _CONV_VAE: Config = {
@@ -58,6 +61,23 @@ _CONV_VAE: Config = {
         "reconstruction": "binary_crossentropy",
     },
 }
+
+
+def _gan(model: str, normalization: str | None, filters: int = 32) -> Config:
+    """A GAN of 64 x 64 images on DCGAN networks; the optimisers are the published ones, from the class."""
+    return {
+        "model": {"class_name": model, "config": {}},
+        "networks": {
+            "generator": {"builder": "dcgan_generator", "config": {"latent_dim": 100, "filters": filters}},
+            "discriminator": {
+                "builder": "dcgan_discriminator",
+                "config": {"filters": filters, "normalization": normalization},
+            },
+        },
+        "compile": {"g_optimizer": None, "d_optimizer": None, "loss": None, "terms": None, "d_steps": None},
+        "fit": {"epochs": 100},
+    }
+
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "vae": (
@@ -81,6 +101,9 @@ PRESETS: dict[str, tuple[str, Config]] = {
             },
         },
     ),
+    "dcgan_64": ("DCGAN, the plain convolutional GAN: quick, and quick to collapse", _gan("dcgan", "batch")),
+    "wgan_gp_64": ("WGAN with gradient penalty: the steady one, 5 critic steps a step", _gan("wgan_gp", "layer")),
+    "sngan_64": ("hinge loss and spectral normalisation: nearly as steady, much cheaper", _gan("sngan", "spectral")),
 }
 
 

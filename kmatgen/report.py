@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 
 import kmatgen
-from kmatgen.plotting import image_grid, loss_curves, pair_grid, traversal_points
+from kmatgen.plotting import adversarial_curves, image_grid, loss_curves, pair_grid, traversal_points
 
 if TYPE_CHECKING:
     from kmatgen.models.base import GenerativeModel
@@ -65,7 +65,8 @@ def _pictures(run: Run, model: GenerativeModel, test: np.ndarray) -> list[Pictur
     folder, seed = run.folder, run.config["seed"]
     pictures = []
     if model.HAS_PRIOR:
-        samples = image_grid(model.generate(64, seed=seed), folder / "samples.png")
+        condition = model.example_condition(64)
+        samples = image_grid(model.generate(64, condition, seed=seed), folder / "samples.png")
         pictures.append(picture(samples, "Samples", f"64 samples of the prior, seed {seed}."))
     real = image_grid(test[:64], folder / "real.png")
     pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
@@ -78,6 +79,17 @@ def _pictures(run: Run, model: GenerativeModel, test: np.ndarray) -> list[Pictur
         grid = image_grid(model.decode(points), folder / "traversal.png", columns=9)
         caption = "A row for each of the first latent dimensions, from -3 to 3 with the others at 0."
         pictures.append(picture(grid, "Latent traversal", caption))
-    curves = loss_curves({run.name: [run.history()]}, "loss", folder / "loss_curves.png")
-    pictures.append(picture(curves, "Loss curves", "The training loss, and dashed the same on held-out data."))
-    return pictures
+    return [*pictures, _curves(run, model)]
+
+
+def _curves(run: Run, model: GenerativeModel) -> Picture:
+    history = run.history()
+    if "loss" in history:
+        curves = loss_curves({run.name: [history]}, "loss", run.folder / "loss_curves.png")
+        return picture(curves, "Loss curves", "The training loss, and dashed the same on held-out data.")
+    probabilities = model.adversarial_loss.reports_probability
+    curves = adversarial_curves(history, run.folder / "adversarial_curves.png", probabilities)
+    caption = "Both losses, and what the discriminator gives real and generated samples; dashed on held-out data."
+    if probabilities:
+        caption += " Dotted: a discriminator that cannot tell them apart, 2 log 2 and 1/2."
+    return picture(curves, "Adversarial curves", caption)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kmatgen.models.base import GenerativeModel
 
 CONFIG = "config.json"
-# A resumed run may train longer or picture more often; anything else would be another run.
-_MAY_CHANGE = ("fit.epochs", "fit.sample_every")
+# A resumed run may train longer, picture more often or use other devices; anything else would be another run.
+_MAY_CHANGE = ("fit.epochs", "fit.sample_every", "strategy")
 
 
 class Run:
@@ -29,26 +29,29 @@ class Run:
     Attributes:
         folder: Where the run lives.
         config: Its resolved configuration.
+        writes: Whether this process writes into the folder; of several workers, one does.
     """
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: Config, writes: bool = True) -> None:
         self.folder = folder
         self.config = config
+        self.writes = writes
 
     @classmethod
-    def create(cls, folder: str | Path, config: Config) -> Run:
+    def create(cls, folder: str | Path, config: Config, writes: bool = True) -> Run:
         """Start a run in a folder that is missing or empty.
 
         Raises:
             InputError: The folder holds something already, or cannot be written.
         """
-        check_free(folder)
-        run = cls(Path(folder), config)
+        if writes:
+            check_free(folder)
+        run = cls(Path(folder), config, writes)
         run.write_json(CONFIG, config)
         return run
 
     @classmethod
-    def open(cls, folder: str | Path) -> Run:
+    def open(cls, folder: str | Path, writes: bool = True) -> Run:
         """Open the folder of an earlier run.
 
         Raises:
@@ -57,7 +60,7 @@ class Run:
         folder = Path(folder)
         if not (folder / CONFIG).is_file():
             raise InputError(f"A run is a folder with a {CONFIG} in it. Received: {folder}.")
-        return cls(folder, json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        return cls(folder, json.loads((folder / CONFIG).read_text(encoding="utf-8")), writes)
 
     def adopt(self, wanted: dict[str, Any]) -> None:
         """Take over the settings given with a resume.
@@ -157,6 +160,8 @@ class Run:
         self._replace(self.folder / name, json.dumps(content, indent=2, default=str) + "\n")
 
     def _replace(self, path: Path, text: str) -> None:
+        if not self.writes:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text(text, encoding="utf-8")

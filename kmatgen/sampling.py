@@ -65,6 +65,13 @@ def export_run(run: Run, folder: str | Path) -> None:
             "units": "grey or colour values in [0, 1]",
             "metrics": run.read_json("metrics.json"),
             "config": config,
-            "command": " ".join(["kmatgen" if "kmatgen" in Path(sys.argv[0]).name else sys.argv[0], *sys.argv[1:]]),
+            "command": command_line(),
         },
     )
+
+
+def command_line() -> str:
+    """The command of this process, without where on this machine its program lies."""
+    program = Path(sys.argv[0])
+    name = "kmatgen" if program.stem == "kmatgen" else f"python {Path(program.parent.name) / program.name}"
+    return " ".join([name, *sys.argv[1:]])

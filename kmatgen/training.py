@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kmatgen import networks, registry
-from kmatgen.callbacks import EpochCheckpoint, SampleGrid
+from kmatgen import distribute, networks, registry
+from kmatgen.callbacks import CollapseMonitor, EpochCheckpoint, GeneratorEMA, SampleGrid, StopOnNonFinite
 from kmatgen.data.pipeline import batches
 from kmatgen.data.sources import Source, open_source
 from kmatgen.errors import InputError
 from kmatgen.models.base import GenerativeModel
+from kmatgen.models.gan import GAN
 from kmatgen.presets import Config
 from kmatgen.report import write_run_report
 from kmatgen.run import Run, check_free
@@ -37,11 +39,17 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
     Raises:
         InputError: The configuration, the data or the folder cannot be used; nothing was overwritten.
     """
-    check_free(folder)
-    source = open_source(config["data"], config["seed"], progress=verbose != 0)
-    keras.utils.set_random_seed(config["seed"])
-    model = build_model(config, source.sample_shape)
-    return _fit(Run.create(folder, config), model, source, verbose)
+    # First of all: several workers cannot be set up once TensorFlow has begun to work.
+    strategy = distribute.strategy(config["strategy"])
+    chief = distribute.is_chief(strategy)
+    if chief:
+        check_free(folder)
+    source = open_source(config["data"], config["seed"], progress=chief and verbose != 0)
+    model = _build_under(strategy, config, source)
+    _check_batch_size(strategy, config, model)
+    run = Run.create(folder, config, writes=chief)
+    _check_agreement(strategy, run, source)
+    return _fit(run, strategy, model, source, verbose)
 
 
 def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: str | int = "auto") -> Run:
@@ -52,15 +60,51 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
         wanted: Settings given with the resume, by dotted path; only those of `fit` may differ from the run's.
         verbose: As in `keras.Model.fit`.
     """
-    run = Run.open(folder)
+    before = Run.open(folder).config
+    strategy = distribute.strategy((wanted or {}).get("strategy", before.get("strategy", "auto")))
+    run = Run.open(folder, writes=distribute.is_chief(strategy))
     run.adopt(wanted or {})
-    source = open_source(run.config["data"], run.config["seed"], progress=verbose != 0)
+    source = open_source(run.config["data"], run.config["seed"], progress=run.writes and verbose != 0)
+    _check_agreement(strategy, run, source)
     if run.finished_epochs:
-        model = run.load_model()
+        with strategy.scope():
+            model = run.load_model()
     else:
-        keras.utils.set_random_seed(run.config["seed"])
-        model = build_model(run.config, source.sample_shape)
-    return _fit(run, model, source, verbose)
+        model = _build_under(strategy, run.config, source)
+    _check_batch_size(strategy, run.config, model)
+    return _fit(run, strategy, model, source, verbose)
+
+
+def _build_under(strategy: tf.distribute.Strategy, config: Config, source: Source) -> GenerativeModel:
+    keras.utils.set_random_seed(config["seed"])
+    with strategy.scope():
+        return build_model(config, source.sample_shape)
+
+
+def _check_agreement(strategy: tf.distribute.Strategy, run: Run, source: Source) -> None:
+    """Make sure that all workers go on from the same checkpoint with the same data.
+
+    Raises:
+        InputError: They do not.
+    """
+    finished = distribute.gather(strategy, run.finished_epochs)
+    if len(set(finished)) > 1:
+        raise InputError(
+            "All workers read the same run; put its folder on a file system that they share. "
+            f"Received: {finished} finished epochs."
+        )
+    # TensorFlow gathers numbers, not text; sets of TFDS have no hash.
+    hashes = distribute.gather(strategy, zlib.crc32(str(source.description["content_hash"]).encode()))
+    if len(set(hashes)) > 1:
+        raise InputError(
+            "All workers train on the same data. "
+            f"Received: {run.config['data']['source']}, with other content on some of the workers."
+        )
+
+
+def _check_batch_size(strategy: tf.distribute.Strategy, config: Config, model: GenerativeModel) -> None:
+    d_steps = getattr(model, "d_steps", 1)
+    distribute.check_batch_size(strategy, config["fit"]["batch_size"] * d_steps, d_steps)
 
 
 def build_model(config: Config, sample_shape: tuple[int, ...]) -> GenerativeModel:
@@ -92,7 +136,7 @@ def _from_json(value: Any) -> Any:
     return keras.optimizers.deserialize(value)
 
 
-def _fit(run: Run, model: GenerativeModel, source: Source, verbose: str | int) -> Run:
+def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, source: Source, verbose: str | int) -> Run:
     options, seed = run.config["fit"], run.config["seed"]
     first_epoch = run.finished_epochs
     run.check_data(source.description)
@@ -102,16 +146,15 @@ def _fit(run: Run, model: GenerativeModel, source: Source, verbose: str | int) -
         options["batch_size"],
         seed=seed,
         cache=_worth_caching(run.config, source),
+        d_steps=getattr(model, "d_steps", 1),
         first_epoch=first_epoch,
     )
     test_batches = batches(source.test, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
+    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes)]
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
-    callbacks = [
-        logger,
-        SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown),
-        EpochCheckpoint(run.checkpoint_folder),
-    ]
+    if run.writes:
+        callbacks = [logger, SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown), *callbacks]
     started = time.perf_counter()
     try:
         model.fit(
@@ -119,15 +162,34 @@ def _fit(run: Run, model: GenerativeModel, source: Source, verbose: str | int) -
             validation_data=test_batches,
             epochs=options["epochs"],
             initial_epoch=first_epoch,
-            verbose=verbose,
-            callbacks=callbacks,
+            verbose=verbose if run.writes else 0,
+            callbacks=[*_guards(run, model, source), *callbacks],
         )
+    except tf.errors.UnavailableError as error:
+        raise InputError(
+            f"Another worker went away; start all of them again with --resume {run.folder}. "
+            f"Received: {type(error).__name__} during training."
+        ) from error
     finally:
         # Keras leaves the file open when it is interrupted.
         if logger.csv_file is not None:
             logger.on_train_end()
-    _finish(run, model, source, time.perf_counter() - started)
+    if run.writes:
+        _finish(run, model, source, time.perf_counter() - started)
+    # No worker leaves before the report is written: the others would take it for lost.
+    distribute.gather(strategy, 0)
     return run
+
+
+def _guards(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
+    """What watches the training or averages it, in the order that it needs: before all that writes."""
+    guards: list[keras.callbacks.Callback] = [StopOnNonFinite(run.checkpoint_folder)]
+    if isinstance(model, GAN):
+        decay = run.config["fit"].get("ema")
+        guards += [] if decay is None else [GeneratorEMA(decay)]
+        earlier = run.history().to_dict("records")
+        guards.append(CollapseMonitor(seed=run.config["seed"], real=source.test[:64], earlier=earlier))
+    return guards
 
 
 def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) -> None:

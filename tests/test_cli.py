@@ -60,6 +60,7 @@ def test_train_sample_export_resume(capsys, micrographs, tmp_path):
     manifest = json.loads((tmp_path / "saved_models/vae/manifest.json").read_text())
     assert manifest["preset"] == "vae"
     assert manifest["data"]["files"] == 5
+    assert str(tmp_path) not in manifest["command"]
     assert len(manifest["data"]["content_hash"]) == 64
 
     main(["train", "--resume", "runs/vae", "--epochs", "3", "--quiet"])

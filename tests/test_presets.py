@@ -3,7 +3,7 @@ import json
 import pytest
 
 import kmatgen as kg
-from kmatgen import presets, training
+from kmatgen import presets, registry, training
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -12,7 +12,7 @@ def test_every_preset_builds_and_is_json(name):
     model = training.build_model(config, (32, 32, 1))
     assert model.compiled
     assert model.name == name
-    assert type(model).__name__.lower() == config["model"]["class_name"].replace("_", "")
+    assert type(model) is registry.get_class("model", config["model"]["class_name"])
 
 
 def test_the_vae_is_the_published_one():

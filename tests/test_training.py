@@ -143,3 +143,25 @@ def test_precision_ends_with_the_build():
     model = training.build_model(tiny(precision="mixed_float16"), (16, 16, 1))
     assert model.computes_in_float16
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_gan_is_watched_averaged_and_resumed(tmp_path):
+    settings = {
+        "data.size": 32,
+        "data.polycrystal.n": 20,
+        "fit.batch_size": 8,
+        "fit.epochs": 1,
+        "fit.ema": 0.9,
+        "networks.generator.config.filters": 4,
+        "networks.discriminator.config.filters": 4,
+    }
+    whole = training.train(presets.resolve("dcgan_64", {**settings, "fit.epochs": 2}), tmp_path / "whole", verbose=0)
+    half = training.train(presets.resolve("dcgan_64", settings), tmp_path / "half", verbose=0)
+    training.resume(half.folder, {"fit.epochs": 2}, verbose=0)
+    pd.testing.assert_frame_equal(half.history(), whole.history())
+    assert {"diversity", "findings"} <= set(whole.history())
+    model, again = whole.load_model(), half.load_model()
+    assert model.averages["generator"].updates == again.averages["generator"].updates == 4
+    assert_array_equal(model.generate(2, seed=0), again.generate(2, seed=0))
+    assert (whole.folder / "adversarial_curves.png").is_file()
+    assert "Adversarial curves" in (whole.folder / "report.html").read_text()

@@ -62,7 +62,7 @@ def batches(
         return epoch.batch(size, drop_remainder=drop_remainder, num_parallel_calls=tf.data.AUTOTUNE)
 
     if seed is None:
-        return batched(samples).prefetch(tf.data.AUTOTUNE)
+        return _shared_by_row(batched(samples).prefetch(tf.data.AUTOTUNE))
 
     passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
     buffer = min(shuffle_buffer, count) if count > 0 else shuffle_buffer
@@ -80,7 +80,14 @@ def batches(
         result = result.apply(
             tf.data.experimental.assert_cardinality(count // size if drop_remainder else -(-count // size))
         )
-    return result.prefetch(tf.data.AUTOTUNE)
+    return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
+
+
+def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Several workers each take their rows of every batch; TensorFlow's own choice may be whole files instead."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(options)
 
 
 def from_tfds(name: str, split: str, size: int | None = None, *, data_dir: str | Path | None = None) -> tf.data.Dataset:

@@ -29,6 +29,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Source: Ioffe and Szegedy 2015, algorithms 1 and 2.
     """
 
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """As in Keras; but replicas, each with its part of the batch, keep the mean of their moving statistics."""
+        if not kwargs.get("trainable", True):
+            kwargs.setdefault("aggregation", "mean")
+        return super().add_weight(*args, **kwargs)
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Normalise `inputs`, `(batch, height, width, channels)` or what Keras takes; same shape and type out."""
         if mask is not None or not self._can_fuse(inputs):

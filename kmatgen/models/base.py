@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
+from kmatgen.models.averages import WeightAverage
 
 # name -> (function of tensors, one tf.TensorSpec for each of its arguments)
 Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
@@ -46,6 +48,8 @@ class GenerativeModel(keras.Model):
         self.seed = seed
         self.random_state = keras.random.SeedGenerator(seed)
         self._trackers: dict[str, keras.metrics.Metric] = {}
+        # By network, of those that a callback averages (kmatgen.callbacks.GeneratorEMA).
+        self.averages: dict[str, WeightAverage] = {}
         self._compile_arguments: dict[str, Any] | None = None
         # Sub-networks are built already; without this Keras refuses to save, back up or export (trap 1).
         self.built = True
@@ -137,6 +141,12 @@ class GenerativeModel(keras.Model):
             kwargs.setdefault("shuffle", False)
         return super().fit(x, y, **kwargs)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.
+
+        An epoch of `kmatgen.data.batches` would be lost by that, and replicas would see another order than one device.
+        """
+
     def minimise(
         self,
         optimizer: keras.Optimizer,
@@ -178,12 +188,24 @@ class GenerativeModel(keras.Model):
 
     def track(self, logs: Logs, batch_size: tf.Tensor | int) -> Logs:
         """Add one batch to the running means and return them."""
+        weight = tf.cast(batch_size, tf.float32)
         for name, value in logs.items():
-            self._trackers[name].update_state(value, sample_weight=tf.cast(batch_size, tf.float32))
+            # The last batch of an evaluation may leave a replica without a sample: the mean of nothing is NaN.
+            value = tf.where(weight > 0, value, tf.zeros_like(value))
+            self._trackers[name].update_state(value, sample_weight=weight)
         # MultiWorkerMirroredStrategy cannot reduce scalars (trap 21).
         several_workers = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
         shape = (1,) if several_workers else ()
         return {name: tf.reshape(self._trackers[name].result(), shape) for name in logs}
+
+    def _get_metrics_result_or_logs(self, logs: Logs) -> dict[str, Any]:
+        """The running means over all replicas, for the names that were logged.
+
+        Keras does so only where every metric was logged, and an evaluation logs no terms; else it takes the mean of
+        the replicas' means, which is another number where a last batch was divided unevenly.
+        """
+        results = self.get_metrics_result()
+        return {name: results.get(name, value) for name, value in (logs or {}).items()}
 
     # State
 
@@ -191,13 +213,27 @@ class GenerativeModel(keras.Model):
         return [variable for variable in self.variables if variable.path.endswith("seed_generator_state")]
 
     def save_own_variables(self, store: Any) -> None:
-        """Save the random state, of the model and of its layers: Keras leaves it out (trap 4)."""
+        """Save averaged weights and the random state, of the model and of its layers: Keras leaves it out (trap 4)."""
         for index, variable in enumerate(self._random_states()):
             store[f"random_state_{index}"] = np.asarray(variable)
+        for role, average in self.averages.items():
+            average.save(store, f"average_{role}")
 
     def load_own_variables(self, store: Any) -> None:
         for index, variable in enumerate(self._random_states()):
             variable.assign(store[f"random_state_{index}"])
+        self.averages.clear()
+        for role in self.NETWORKS:
+            if WeightAverage.is_in(store, f"average_{role}"):
+                self.averages[role] = WeightAverage(getattr(self, role))
+                self.averages[role].load(store, f"average_{role}")
+
+    def averaged_weights(self) -> AbstractContextManager[None]:
+        """A context in which the networks hold their averaged weights, where there are any."""
+        stack = ExitStack()
+        for average in self.averages.values():
+            stack.enter_context(average.swapped())
+        return stack
 
     # Sampling
 
@@ -209,6 +245,10 @@ class GenerativeModel(keras.Model):
     @property
     def condition_spec(self) -> tf.TensorSpec | None:
         """Shape and type of a batch of conditions, or None for a model that takes none."""
+        return None
+
+    def example_condition(self, n: int) -> np.ndarray | None:
+        """Conditions for `n` samples that show what the model knows, or None where there are none to choose."""
         return None
 
     def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
@@ -282,11 +322,11 @@ class GenerativeModel(keras.Model):
         """`decode_latent`, traced once for all batch sizes: `predict` costs 70 ms a call more (trap 25)."""
         return tf.function(self.decode_latent, input_signature=self.decoding_specs)
 
-    @staticmethod
-    def run_in_batches(function: Callable, *inputs: np.ndarray | tf.Tensor, batch_size: int = 64) -> Any:
-        """Apply a traced function to `batch_size` rows at a time and join the results."""
+    def run_in_batches(self, function: Callable, *inputs: np.ndarray | tf.Tensor, batch_size: int = 64) -> Any:
+        """Apply a traced function to `batch_size` rows at a time, with averaged weights, and join the results."""
         starts = range(0, len(inputs[0]), batch_size)
-        parts = [function(*(rows[start : start + batch_size] for rows in inputs)) for start in starts]
+        with self.averaged_weights():
+            parts = [function(*(rows[start : start + batch_size] for rows in inputs)) for start in starts]
         return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)
 
     # Export
@@ -315,11 +355,13 @@ class GenerativeModel(keras.Model):
             **kwargs: Passed on to Keras' export for its other formats, with `format=...`.
         """
         if kwargs.get("format", "tf_saved_model") != "tf_saved_model":
-            super().export(filepath, **kwargs)
+            with self.averaged_weights():
+                super().export(filepath, **kwargs)
             return
         from kmatgen.export import write_saved_model
 
-        write_saved_model(self, filepath, manifest)
+        with self.averaged_weights():
+            write_saved_model(self, filepath, manifest)
 
 
 def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:

@@ -263,6 +263,11 @@ class GAN(GenerativeModel):
     def condition_spec(self) -> tf.TensorSpec | None:
         return _condition_spec(self.generator)
 
+    def example_condition(self, n: int) -> np.ndarray | None:
+        """The classes in turn, for a generator of classes."""
+        classes = number_of_classes(self.generator)
+        return None if classes is None or self.condition_spec is None else np.arange(n) % classes
+
     def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
         inputs = latent if condition is None else {"noise": latent, "condition": condition}
         return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), self.generator(inputs, training=False))

@@ -52,7 +52,8 @@ def grid(preset: str, factors: Factors, settings: Mapping[str, Any] | None = Non
     for seed, combination in itertools.product(range(seeds), combinations):
         labels = {factor: label for factor, (label, _) in zip(factors, combination, strict=True)}
         overrides = {path: value for _, changes in combination for path, value in changes.items()}
-        config = resolve(preset, {**settings, **overrides, "seed": seed})
+        # Members run side by side, each on one device, also where a study is started on several nodes.
+        config = resolve(preset, {"strategy": "none", **settings, **overrides, "seed": seed})
         members.append(Member(_name(labels, seed), labels, seed, config))
     if len({member.name for member in members}) < len(members):
         raise InputError(

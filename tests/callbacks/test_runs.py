@@ -54,3 +54,14 @@ def test_tensorboard(tmp_path):
     events = list(tmp_path.rglob("events.out.tfevents*"))
     assert events
     assert b"kl_loss" in b"".join(path.read_bytes() for path in events)
+
+
+def test_sample_grid_of_a_conditional_model(tmp_path):
+    case = MODELS["acgan"]
+    model = compiled(case, run_eagerly=True)
+    both = [SampleGrid(tmp_path / "a", n=4), SampleGrid(tmp_path / "b", n=4, condition=3)]
+    model.fit(case.batched(8), epochs=1, callbacks=both, verbose=0)
+    for folder, condition in (("a", np.arange(4)), ("b", 3)):
+        shown = np.asarray(Image.open(tmp_path / folder / "samples" / "epoch_0001.png").convert("L"))
+        expected = np.round(model.generate(4, condition, seed=0)[1, ..., 0] * 255)
+        assert_array_equal(shown[:64:4, 66::4], expected)

@@ -1,10 +1,12 @@
-"""Keras callbacks of a run: pictures of samples, and checkpoints that training can go on from."""
+"""What a run keeps of its training: pictures of samples, and checkpoints that training can go on from."""
 
 from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,10 +26,18 @@ class SampleGrid(keras.callbacks.Callback):
         every: Epochs from one picture to the next; the first and the last epoch have one too.
         seed: Seed of the latent points.
         images: Real images to show beside their reconstructions, for models that reconstruct.
+        condition: What `generate` is asked for: one condition for each sample, or one for all. `None`: the classes in
+            turn, for a generator of classes.
     """
 
     def __init__(
-        self, folder: str | Path, n: int = 64, every: int = 1, seed: int = 0, images: np.ndarray | None = None
+        self,
+        folder: str | Path,
+        n: int = 64,
+        every: int = 1,
+        seed: int = 0,
+        images: np.ndarray | None = None,
+        condition: Any = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder) / "samples"
@@ -35,6 +45,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.every = every
         self.seed = seed
         self.images = images
+        self.condition = condition
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         number = epoch + 1
@@ -44,7 +55,9 @@ class SampleGrid(keras.callbacks.Callback):
     def picture(self, number: int) -> None:
         """Write the pictures of this epoch number."""
         if self.model.HAS_PRIOR:
-            image_grid(self.model.generate(self.n, seed=self.seed), self.folder / f"epoch_{number:04d}.png")
+            condition = self.model.example_condition(self.n) if self.condition is None else self.condition
+            samples = self.model.generate(self.n, condition, seed=self.seed)
+            image_grid(samples, self.folder / f"epoch_{number:04d}.png")
         if self.images is not None:
             reconstructed = self.model.reconstruct(self.images)
             pair_grid(self.images, reconstructed, self.folder / f"reconstructed_{number:04d}.png")
@@ -59,14 +72,21 @@ class EpochCheckpoint(keras.callbacks.Callback):
     Args:
         folder: Folder of the checkpoints.
         keep: Number of latest checkpoints that stay.
+        writes: Whether this process writes; of several workers, one does.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 1) -> None:
+    def __init__(self, folder: str | Path, keep: int = 1, writes: bool = True) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.keep = keep
+        self.writes = writes
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if not self.writes:
+            # Saving reads sums over all workers, so that all have to take part.
+            with tempfile.TemporaryDirectory() as folder:
+                self.model.save(Path(folder) / "model.keras")
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         complete = self.folder / f"epoch_{epoch + 1:04d}.keras"
         partial = self.folder / f"partial_{os.getpid()}.keras"

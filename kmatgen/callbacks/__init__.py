@@ -1,0 +1,21 @@
+"""Keras callbacks of a training: pictures, checkpoints, averaged weights, and warnings of what goes wrong.
+
+Their order in `fit(callbacks=[...])`: `StopOnNonFinite`, `GeneratorEMA` and `CollapseMonitor` come before those
+that write (`CSVLogger`, `SampleGrid`, `EpochCheckpoint`), which then write what is good and complete.
+"""
+
+from kmatgen.callbacks.collapse import CollapseMonitor
+from kmatgen.callbacks.curves import AdversarialCurves
+from kmatgen.callbacks.ema import GeneratorEMA
+from kmatgen.callbacks.nonfinite import StopOnNonFinite
+from kmatgen.callbacks.runs import EpochCheckpoint, SampleGrid, checkpoints
+
+__all__ = [
+    "AdversarialCurves",
+    "CollapseMonitor",
+    "EpochCheckpoint",
+    "GeneratorEMA",
+    "SampleGrid",
+    "StopOnNonFinite",
+    "checkpoints",
+]

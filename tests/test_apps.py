@@ -1,0 +1,44 @@
+"""The apps run as a user runs them, on the smallest data that they take."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+APPS = Path(__file__).parents[1] / "apps"
+
+
+def run(monkeypatch, folder, name, *arguments):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [str(APPS / name), *map(str, arguments)])
+    runpy.run_path(str(APPS / name), run_name="__main__")
+
+
+def test_microstructure_vae(tmp_path, monkeypatch, capsys):
+    run(monkeypatch, tmp_path, "microstructure_vae.py", "--size", 16, "--epochs", 1)
+    printed = capsys.readouterr().out
+    assert "runs/microstructure_vae/report.html" in printed
+    left = {path.name for path in (tmp_path / "runs/microstructure_vae").iterdir()}
+    assert {"samples.png", "reconstructions.png", "traversal.png", "loss_curves.png", "report.html"} <= left
+    assert (tmp_path / "saved_models/microstructure_vae/saved_model.pb").is_file()
+
+
+def test_a_wrong_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, tmp_path, "microstructure_vae.py", "--data", tmp_path / "gone")
+    assert stop.value.code == 2
+    printed = capsys.readouterr().err
+    assert "gone" in printed
+    assert "Traceback" not in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_digits_gan(tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    run(monkeypatch, tmp_path, "digits_gan.py", "--data", "sklearn", "--epochs", 1, "--models", "vanilla", "infogan")
+    with Image.open(tmp_path / "runs/digits_gan/digits_gan.png") as figure:
+        assert figure.size[1] == 520
+    assert (tmp_path / "runs/digits_gan/infogan_0001.png").is_file()
