@@ -98,6 +98,7 @@ class TestCallback:
         for average, by_hand in zip(averages_of(model), expected, strict=True):
             assert_allclose(average, by_hand, rtol=1e-5, atol=1e-7)
 
+    @pytest.mark.slow
     def test_several_steps_per_execution(self):
         one, four = eager(), compiled(GAN, steps_per_execution=4)
         four.set_weights(one.get_weights())
@@ -177,7 +178,7 @@ class TestResume:
         assert_same_state(loaded, whole)
         assert_same_averages(loaded, whole)
 
-    @pytest.mark.parametrize("backup_first", [True, False])
+    @pytest.mark.parametrize("backup_first", [True, pytest.param(False, marks=pytest.mark.slow)])
     def test_through_a_backup(self, tmp_path, backup_first):
         whole, half = eager(), eager()
         half.set_weights(whole.get_weights())
