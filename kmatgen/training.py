@@ -64,7 +64,8 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
     strategy = distribute.strategy((wanted or {}).get("strategy", before.get("strategy", "auto")))
     run = Run.open(folder, writes=distribute.is_chief(strategy))
     run.adopt(wanted or {})
-    source = open_source(run.config["data"], run.config["seed"], progress=run.writes and verbose != 0)
+    progress = run.writes and verbose != 0
+    source = open_source(run.config["data"], run.config["seed"], progress, first_epoch=run.finished_epochs)
     _check_agreement(strategy, run, source)
     if run.finished_epochs:
         with strategy.scope():

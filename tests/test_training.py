@@ -59,6 +59,18 @@ def test_resume_equals_the_run_that_was_not_interrupted(tmp_path):
         assert_array_equal(one, other)
 
 
+def test_resume_goes_on_with_random_crops(tmp_path, rng):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 255, (40, 40), np.uint8)).save(folder / f"{index}.png")
+    crops = {"data.source": str(folder), "data.micrographs.per_image": 4, "data.micrographs.augment": ["flip_x"]}
+    whole = training.train(tiny(**crops, **{"fit.epochs": 3}), tmp_path / "whole", verbose=0)
+    half = training.train(tiny(**crops), tmp_path / "half", verbose=0)
+    training.resume(half.folder, {"fit.epochs": 3}, verbose=0)
+    pd.testing.assert_frame_equal(half.history(), whole.history())
+
+
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     whole = training.train(tiny(**{"fit.epochs": 3}), tmp_path / "whole", verbose=0)
 

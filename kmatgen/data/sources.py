@@ -38,13 +38,14 @@ class Source(NamedTuple):
         return tuple(self.train.element_spec.shape)
 
 
-def open_source(data: dict[str, Any], seed: int, progress: bool = False) -> Source:
+def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_epoch: int = 0) -> Source:
     """Open the data of a configuration.
 
     Args:
         data: The `data` part of a configuration, see `kmatgen.presets.DEFAULTS`.
         seed: Seed of synthetic data, of the split and of random crops.
         progress: Show progress bars.
+        first_epoch: Epochs already trained; random crops and flips go on from there.
 
     Raises:
         InputError: The data cannot be used.
@@ -56,7 +57,7 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False) -> Sour
         return _polycrystals(data, seed, progress)
     if source.startswith("tfds:"):
         return _tfds(data, source.removeprefix("tfds:"))
-    return _micrographs(data, Path(source), seed, progress)
+    return _micrographs(data, Path(source), seed, progress, first_epoch)
 
 
 def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
@@ -85,7 +86,7 @@ def _tfds(data: dict[str, Any], name: str) -> Source:
     return _described(train, _held_out(test), description)
 
 
-def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool) -> Source:
+def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, first_epoch: int) -> Source:
     options = data["micrographs"]
     files = find_micrographs(
         folder,
@@ -103,7 +104,7 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool) 
     train_files, test_files = split_files(files, data["test_fraction"], seed)
     cutting = {key: options[key] for key in ("stride", "per_image", "scale")}
     cutting |= {"size": data["size"], "channels": data["channels"], "seed": seed}
-    train = micrograph_patches(train_files, augment=tuple(options["augment"]), **cutting)
+    train = micrograph_patches(train_files, augment=tuple(options["augment"]), first_epoch=first_epoch, **cutting)
     test = micrograph_patches(test_files, **cutting)
     description = {
         "source": str(folder),
