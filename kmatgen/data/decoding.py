@@ -1,4 +1,4 @@
-"""Decode micrographs in a `tf.data` graph: with TensorFlow's operations where they agree with Pillow, else in Python."""
+"""Decode micrographs in a `tf.data` graph: by TensorFlow where it agrees with Pillow, else in Python."""
 
 from __future__ import annotations
 
