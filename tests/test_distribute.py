@@ -181,6 +181,7 @@ def test_a_batch_that_cannot_be_divided(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_training_on_two_devices_is_training(tmp_path):
     run = training.train(tiny(strategy="mirrored"), tmp_path / "run", verbose=0)
     assert run.finished_epochs == 2
@@ -201,7 +202,7 @@ def test_quiet_training_on_two_devices_equals_one():
         assert_equal_training((alone.get_weights(), logs_alone), (together.get_weights(), logs_together))
 
 
-@pytest.mark.parametrize("name", ["acgan", "sngan"])
+@pytest.mark.parametrize("name", [pytest.param("acgan", marks=pytest.mark.slow), "sngan"])
 def test_devices_keep_the_same_statistics(name):
     """Batch statistics and power iterations; a partial batch leaves one device without a sample."""
     case, strategy = MODELS[name], two_replicas()

@@ -44,6 +44,7 @@ def test_a_run_is_complete(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
+@pytest.mark.slow
 def test_a_run_repeats_from_its_configuration(tmp_path):
     first = training.train(tiny(), tmp_path / "first", verbose=0)
     again = training.train(Run.open(first.folder).config, tmp_path / "again", verbose=0)
@@ -59,6 +60,7 @@ def test_resume_equals_the_run_that_was_not_interrupted(tmp_path):
         assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_random_crops(tmp_path, rng):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -101,21 +101,29 @@ def test_not_trainable_is_inference(rng):
 
 
 def test_replicas(rng):
-    """Each of two replicas normalises its part; the moving statistics go the way of Keras'."""
+    """Each of two replicas normalises its part as Keras does; the moving statistics are the mean of both parts'."""
     strategy = two_replicas()
     x = tf.constant(rng.normal(size=(6, 4, 5, 2)), tf.float32)
     with strategy.scope():
-        layers = pair()
+        ours, theirs = pair()
+    start = ours.moving_mean.numpy(), ours.moving_variance.numpy()
     parts = strategy.experimental_distribute_values_from_function(
         lambda context: x[3 * context.replica_id_in_sync_group :][:3]
     )
-    moved = []
-    for layer in layers:
-        outputs = strategy.run(tf.function(lambda part, layer=layer: layer(part, training=True)), (parts,))
-        local = strategy.experimental_local_results(outputs)
-        moved.append([*local, layer.moving_mean.numpy(), layer.moving_variance.numpy()])
-    for ours, theirs in zip(*moved, strict=True):
-        assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    outputs = [
+        strategy.experimental_local_results(
+            strategy.run(tf.function(lambda part, layer=layer: layer(part, training=True)), (parts,))
+        )
+        for layer in (ours, theirs)
+    ]
+    for mine, keras_own in zip(*outputs, strict=True):
+        assert_allclose(mine, keras_own, rtol=1e-4, atol=1e-5)
+    halves = x.numpy().reshape(2, -1, 2)
+    for moving, before, measured in zip(
+        (ours.moving_mean, ours.moving_variance), start, (halves.mean(1), halves.var(1)), strict=True
+    ):
+        expected = ours.momentum * before + (1 - ours.momentum) * measured.mean(0)
+        assert_allclose(moving.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_save_and_load(rng, tmp_path):

@@ -34,7 +34,7 @@ def test_config(case):
     checks.check_config(case)
 
 
-@every_model
+@mostly
 def test_resume_from_file(case, tmp_path):
     checks.check_resume_from_file(case, tmp_path)
 
@@ -44,7 +44,7 @@ def test_resume_from_backup(case, tmp_path):
     checks.check_resume_from_backup(case, tmp_path)
 
 
-@mostly
+@rows(thorough=("vae",))
 def test_steps_per_execution(case):
     checks.check_steps_per_execution(case)
 
@@ -71,6 +71,6 @@ def test_replica_noise(case):
     checks.check_replica_noise(case)
 
 
-@mostly
+@rows(thorough=("vae", "wgan_gp"))
 def test_export(case, tmp_path):
     checks.check_export(case, tmp_path)
