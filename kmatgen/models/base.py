@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.averages import WeightAverage
+from kmatgen.models.sampling import Sampler
 
-# name -> (function of tensors, one tf.TensorSpec for each of its arguments)
-Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
 Logs = dict[str, tf.Tensor]
 
 
-class GenerativeModel(keras.Model):
+class GenerativeModel(Sampler, keras.Model):
     """A `keras.Model` made of functional sub-networks, with its own training step.
 
     A subclass lists its sub-networks in `NETWORKS`, takes them under these names in `__init__` (what is
@@ -36,8 +34,6 @@ class GenerativeModel(keras.Model):
     """
 
     NETWORKS: tuple[str, ...] = ()
-    # Whether latent points can be drawn and decoded to new samples.
-    HAS_PRIOR = True
 
     def __init__(self, networks: dict[str, keras.Model], seed: int | None, name: str | None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
@@ -235,116 +231,7 @@ class GenerativeModel(keras.Model):
             stack.enter_context(average.swapped())
         return stack
 
-    # Sampling
-
-    @property
-    def latent_spec(self) -> tf.TensorSpec:
-        """Shape and type of a batch of latent points, the batch size open."""
-        raise NotImplementedError(f"{type(self).__name__} defines latent_spec.")
-
-    @property
-    def condition_spec(self) -> tf.TensorSpec | None:
-        """Shape and type of a batch of conditions, or None for a model that takes none."""
-        return None
-
-    def example_condition(self, n: int) -> np.ndarray | None:
-        """Conditions for `n` samples that show what the model knows, or None where there are none to choose."""
-        return None
-
-    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
-        """Latent points to samples in data units, float32."""
-        raise NotImplementedError(f"{type(self).__name__} defines decode_latent.")
-
-    def draw_latent(self, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
-        """`n` points of the prior, a standard normal; the same for the same seed `(2,)`."""
-        shape = tf.concat([[n], self.latent_spec.shape[1:]], axis=0)
-        return tf.random.stateless_normal(shape, seed)
-
-    def generate(
-        self, n: int, condition: Any = None, *, seed: int | None = None, batch_size: int = 64
-    ) -> np.ndarray | dict[str, np.ndarray]:
-        """Draw `n` samples.
-
-        Args:
-            n: Number of samples, at least 1.
-            condition: What is asked for, where the model takes a condition: one for each sample, or one for all.
-            seed: The same seed gives the same samples, here and from an export. `None` draws one.
-            batch_size: Samples computed at a time.
-
-        Returns:
-            `(n, ...)` float32 in data units, or a dict of such arrays.
-
-        Raises:
-            InputError: The model cannot generate, or the condition is missing, of the wrong shape or not wanted.
-        """
-        if not self.HAS_PRIOR:
-            raise InputError(
-                f"{type(self).__name__} has no prior to draw from and cannot generate; a VAE can. Received: n={n}."
-            )
-        if n < 1:
-            raise InputError(f"generate draws at least 1 sample. Received: n={n}.")
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**31))
-        inputs = [self.draw_latent(n, sample_seed(seed))]
-        if self.condition_spec is not None or condition is not None:
-            inputs.append(self.check_condition(condition, n, seed))
-        return self.run_in_batches(self.decoding, *inputs, batch_size=batch_size)
-
-    def check_condition(self, condition: Any, n: int, seed: int) -> tf.Tensor:
-        """The conditions of `n` samples as a tensor.
-
-        Raises:
-            InputError: They are missing, not wanted, or do not fit `condition_spec`.
-        """
-        spec = self.condition_spec
-        if spec is None:
-            raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-        if condition is None:
-            raise InputError(f"This model needs a condition of shape {tuple(spec.shape[1:])}. Received: None.")
-        values = np.asarray(condition)
-        single = tuple(spec.shape[1:])
-        if values.shape == single:
-            values = np.broadcast_to(values, (n, *single))
-        if values.shape != (n, *single) or not np.can_cast(values.dtype, spec.dtype.as_numpy_dtype, "same_kind"):
-            raise InputError(
-                f"A condition is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
-                f"Received: {values.dtype.name} of shape {values.shape}."
-            )
-        return tf.cast(values, spec.dtype)
-
-    @property
-    def decoding_specs(self) -> list[tf.TensorSpec]:
-        """What `decode_latent` takes: latent points and, for some models, conditions."""
-        return [self.latent_spec] if self.condition_spec is None else [self.latent_spec, self.condition_spec]
-
-    @cached_property
-    def decoding(self) -> Callable[..., Any]:
-        """`decode_latent`, traced once for all batch sizes: `predict` costs 70 ms a call more (trap 25)."""
-        return tf.function(self.decode_latent, input_signature=self.decoding_specs)
-
-    def run_in_batches(self, function: Callable, *inputs: np.ndarray | tf.Tensor, batch_size: int = 64) -> Any:
-        """Apply a traced function to `batch_size` rows at a time, with averaged weights, and join the results."""
-        starts = range(0, len(inputs[0]), batch_size)
-        with self.averaged_weights():
-            parts = [function(*(rows[start : start + batch_size] for rows in inputs)) for start in starts]
-        return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)
-
     # Export
-
-    def signatures(self) -> Signatures:
-        """What an exported model can be asked: `serving_default`, `sample`, and the family's own."""
-
-        def sample(n: tf.Tensor, seed: tf.Tensor, *condition: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(self.decode_latent(self.draw_latent(n, sample_seed(seed)), *condition))
-
-        def serving_default(latent: tf.Tensor, *condition: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(self.decode_latent(latent, *condition))
-
-        signatures: Signatures = {"serving_default": (serving_default, self.decoding_specs)}
-        if self.HAS_PRIOR:
-            scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed")]
-            signatures["sample"] = (sample, [*scalars, *self.decoding_specs[1:]])
-        return signatures
 
     def export(self, filepath: str | Path, manifest: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Write a SavedModel that TensorFlow alone can load, sample and serve.
@@ -362,13 +249,3 @@ class GenerativeModel(keras.Model):
 
         with self.averaged_weights():
             write_saved_model(self, filepath, manifest)
-
-
-def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:
-    """The stateless seed `(2,)` that stands for a user's one integer."""
-    return tf.stack([tf.cast(seed, tf.int32), 0])
-
-
-def _named(sample: Any) -> dict[str, tf.Tensor]:
-    """A sample as the outputs of a signature: fields have names already."""
-    return sample if isinstance(sample, dict) else {"sample": sample}

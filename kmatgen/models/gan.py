@@ -13,8 +13,18 @@ from kmatgen import registry
 from kmatgen.adversarial.losses import AdversarialLoss
 from kmatgen.adversarial.round import Round, Term, discriminate
 from kmatgen.errors import InputError
-from kmatgen.layers import ConditionalBatchNormalization, update_spectral_norms
-from kmatgen.models.base import GenerativeModel, Logs, Signatures
+from kmatgen.layers import update_spectral_norms
+from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.sampling import Signatures
+from kmatgen.models.structures import (
+    condition_of,
+    condition_spec_of,
+    length_of,
+    number_of_classes,
+    part_of,
+    rows_of,
+    samples_and_conditions,
+)
 from kmatgen.registry import register
 
 
@@ -58,7 +68,7 @@ class GAN(GenerativeModel):
     def _check_networks(self) -> None:
         made, wanted = (
             keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)
-            for structure in (self.generator.output, _part(self.discriminator.input, "sample"))
+            for structure in (self.generator.output, part_of(self.discriminator.input, "sample"))
         )
         if made != wanted:
             raise InputError(
@@ -135,14 +145,14 @@ class GAN(GenerativeModel):
     # Training
 
     def train_step(self, data: Any) -> Logs:
-        real, condition = _samples_and_conditions(data)
+        real, condition = samples_and_conditions(data)
         batch_size = self._portion_size(real)
         d_logs = []
         for step in range(self.d_steps):
             # Every d_steps-th row: the same portions, taken together, when the batch is spread over replicas.
             rows = slice(step, None, self.d_steps)
-            d_logs.append(self.discriminator_step(_rows(real, rows), _rows(condition, rows)))
-        g_logs = self.generator_step(_rows(real, rows), _rows(condition, rows))
+            d_logs.append(self.discriminator_step(rows_of(real, rows), rows_of(condition, rows)))
+        g_logs = self.generator_step(rows_of(real, rows), rows_of(condition, rows))
         mean_d_logs = {name: tf.reduce_mean([logs[name] for logs in d_logs]) for name in d_logs[0]}
         return self.track({**mean_d_logs, **g_logs}, batch_size)
 
@@ -150,7 +160,7 @@ class GAN(GenerativeModel):
         """Minimise the discriminator's loss on one portion of the batch."""
         update_spectral_norms(self.discriminator)
         seed = self.next_seed()
-        inputs = self.generator_inputs(_length(real), condition, seed)
+        inputs = self.generator_inputs(length_of(real), condition, seed)
         # Made outside of the tape: no gradient reaches the generator.
         fake = self.generator(inputs, training=True)
 
@@ -171,7 +181,7 @@ class GAN(GenerativeModel):
         """Minimise the generator's loss; the discriminator's variables are left alone."""
         update_spectral_norms(self.generator)
         seed = self.next_seed()
-        inputs = self.generator_inputs(_length(real), condition, seed)
+        inputs = self.generator_inputs(length_of(real), condition, seed)
 
         def loss() -> tuple[tf.Tensor, Logs]:
             fake = self.generator(inputs, training=True)
@@ -207,8 +217,8 @@ class GAN(GenerativeModel):
 
     def test_step(self, data: Any) -> Logs:
         """The losses on held-out data, without terms, in inference mode; the random state stays as it is."""
-        real, condition = _samples_and_conditions(data)
-        inputs = self.generator_inputs(_length(real), condition, tf.constant([0, 0]))
+        real, condition = samples_and_conditions(data)
+        inputs = self.generator_inputs(length_of(real), condition, tf.constant([0, 0]))
         fake = self.generator(inputs, training=False)
         scores = [
             discriminate(self.discriminator, sample, of, training=False)["score"]
@@ -216,7 +226,7 @@ class GAN(GenerativeModel):
         ]
         means = [tf.reduce_mean(self.adversarial_loss.probability(score)) for score in scores]
         values = (self.adversarial_loss.g_loss(*scores), self.adversarial_loss.d_loss(*scores), *means)
-        return self.track(dict(zip(self.LOGS, values, strict=True)), _length(real))
+        return self.track(dict(zip(self.LOGS, values, strict=True)), length_of(real))
 
     def generator_inputs(self, n: tf.Tensor | int, condition: Any, seed: tf.Tensor) -> Any:
         """Fresh noise, with the condition for a generator that takes one.
@@ -240,7 +250,7 @@ class GAN(GenerativeModel):
         return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
 
     def _portion_size(self, real: Any) -> tf.Tensor | int:
-        size = _length(real)
+        size = length_of(real)
         if isinstance(size, int) and size % self.d_steps:
             raise InputError(
                 f"A batch is divided among d_steps={self.d_steps} discriminator steps and must hold a multiple of that "
@@ -257,11 +267,11 @@ class GAN(GenerativeModel):
 
     @property
     def latent_spec(self) -> tf.TensorSpec:
-        return tf.TensorSpec(_part(self.generator.input, "noise").shape, tf.float32, name="noise")
+        return tf.TensorSpec(part_of(self.generator.input, "noise").shape, tf.float32, name="noise")
 
     @property
     def condition_spec(self) -> tf.TensorSpec | None:
-        return _condition_spec(self.generator)
+        return condition_spec_of(self.generator)
 
     def example_condition(self, n: int) -> np.ndarray | None:
         """The classes in turn, for a generator of classes."""
@@ -290,11 +300,11 @@ class GAN(GenerativeModel):
                                    *given, batch_size=batch_size)  # fmt: skip
 
     def signatures(self) -> Signatures:
-        sample = _part(self.discriminator.input, "sample")
+        sample = part_of(self.discriminator.input, "sample")
         if isinstance(sample, dict):
             return super().signatures()
         specs = [tf.TensorSpec(sample.shape, tf.float32, name="image")]
-        condition = _condition_spec(self.discriminator)
+        condition = condition_spec_of(self.discriminator)
         specs += [] if condition is None else [condition]
         scores = (lambda *given: discriminate(self.discriminator, *given, training=False), specs)
         return {**super().signatures(), "score": scores}
@@ -307,47 +317,6 @@ _PLAIN: dict[str, Any] = {
     "terms": (),
     "d_steps": 1,
 }
-
-
-def number_of_classes(network: keras.Model) -> int | None:
-    """How many classes a network's condition knows, or None where it is no class."""
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            return layer.input_dim
-        if isinstance(layer, ConditionalBatchNormalization) and layer.classes:
-            return layer.classes
-    return None
-
-
-def condition_of(inputs: Any, condition: Any) -> Any:
-    """The condition that fake samples were made for."""
-    return inputs["condition"] if isinstance(inputs, dict) else condition
-
-
-def _condition_spec(network: keras.Model) -> tf.TensorSpec | None:
-    if not isinstance(network.input, dict) or "condition" not in network.input:
-        return None
-    tensor = network.input["condition"]
-    return tf.TensorSpec(tensor.shape, tensor.dtype, name="condition")
-
-
-def _samples_and_conditions(data: Any) -> tuple[Any, Any]:
-    real, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
-    return real, condition
-
-
-def _part(inputs: Any, name: str) -> Any:
-    """One input of a network that may take it alone."""
-    return inputs[name] if isinstance(inputs, dict) and name in inputs else inputs
-
-
-def _rows(structure: Any, rows: slice) -> Any:
-    return None if structure is None else keras.tree.map_structure(lambda tensor: tensor[rows], structure)
-
-
-def _length(structure: Any) -> tf.Tensor | int:
-    first = keras.tree.flatten(structure)[0]
-    return first.shape[0] if first.shape[0] is not None else tf.shape(first)[0]
 
 
 def _log_name(term: Term, side: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
-from kmatgen.models.base import GenerativeModel, Logs, Signatures
+from kmatgen.models.base import GenerativeModel, Logs
 from kmatgen.models.elbo import get_reconstruction, kl_divergence
+from kmatgen.models.sampling import Signatures
 from kmatgen.registry import register
 from kmatgen.schedules import Schedule
 

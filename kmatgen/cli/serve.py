@@ -1,0 +1,46 @@
+"""`kmatgen sample` and `kmatgen export`: what a trained model is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
+@click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
+@click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
+def sample(model: Path, n: int, seed: int, out: Path | None) -> None:
+    """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
+
+    \b
+    Example:
+      kmatgen sample saved_models/microstructure_vae -n 64 --seed 1 --out samples/
+    """
+    from kmatgen.sampling import write_samples
+
+    folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
+    write_samples(model, n, seed, folder)
+    click.echo(f"{n} samples: {folder}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the export.  [saved_models/NAME]")
+def export(run: Path, out: Path | None) -> None:
+    """Write the model of RUN as a SavedModel that TensorFlow alone can load.
+
+    \b
+    Example:
+      kmatgen export runs/vae --out saved_models/my_steel
+    """
+    from kmatgen.run import Run
+    from kmatgen.sampling import export_run
+
+    opened = Run.open(run)
+    folder = out or Path("saved_models") / opened.name
+    export_run(opened, folder)
+    click.echo(f"SavedModel: {folder}")
+    click.echo(f"Next: kmatgen sample {folder} -n 16")
