@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.models import gan_variants
-from kmatgen.models.gan import GAN, number_of_classes
+from kmatgen.models.gan import GAN
+from kmatgen.models.structures import number_of_classes
 from tests.checks import FOUR, MODELS, SHAPE, compiled, gan_networks, images, quiet_gan_networks
 
 
