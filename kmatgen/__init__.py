@@ -42,6 +42,7 @@ _HOMES = {
     "InputError": "errors",
     "LSGAN": "models.gan_variants",
     "MutualInformation": "adversarial.auxiliary",
+    "PointCloud": "representations",
     "R1": "adversarial.penalties",
     "R2": "adversarial.penalties",
     "SNGAN": "models.gan_variants",

@@ -16,9 +16,10 @@ T = TypeVar("T", bound=type)
 
 # Where the classes of a kind are defined: importing the module fills its table.
 _HOMES = {
-    "layer": ("kmatgen.layers",),
+    "layer": ("kmatgen.layers", "kmatgen.representations.point_cloud_decoder"),
     "loss": ("kmatgen.adversarial.losses",),
     "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants"),
+    "representation": ("kmatgen.representations.point_cloud",),
     "schedule": ("kmatgen.schedules",),
     "term": ("kmatgen.adversarial.penalties", "kmatgen.adversarial.auxiliary", "kmatgen.adversarial.physics"),
 }

@@ -1,5 +1,30 @@
-"""Codecs between tables of crystals and arrays, and the table itself."""
+"""Codecs between tables of crystals and arrays, and the table itself.
 
-from kmatgen.representations.crystal_table import CrystalTable
+Names are imported on first use: reading crystals into a table does not need Keras.
+"""
 
-__all__ = ["CrystalTable"]
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "CrystalTable": "crystal_table",
+    "Decoded": "base",
+    "PointCloud": "point_cloud",
+    "PointCloudDecoder": "point_cloud_decoder",
+    "Representation": "base",
+    "order_sites": "site_order",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"kmatgen.representations.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'kmatgen.representations' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

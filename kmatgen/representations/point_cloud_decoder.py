@@ -1,0 +1,76 @@
+"""The decoder of `PointCloud` as a Keras layer, so that an exported model answers in physical units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kmatgen.registry import register
+from kmatgen.representations.point_cloud import PointCloud
+
+
+@register("layer")
+class PointCloudDecoder(keras.layers.Layer):
+    """Fields of `PointCloud` in training scale to a crystal in physical units.
+
+    Args:
+        representation: A fitted `PointCloud`, or its serialised form. Saved with the layer.
+        **kwargs: As for any Keras layer. Computes in float32 whatever the policy.
+
+    Call with a dict of `lattice` `(n, 6)`, `species` `(n, sites, F)`, `coords` `(n, sites, 3)` and `mask`
+    `(n, sites)`; returns `lattice` (a, b, c in Angstrom, alpha, beta, gamma in degrees), `species` (int32 atomic
+    numbers), `coords` (fractional, in [0, 1)) and `mask` (float32), 0 where the mask is at most 1/2.
+    """
+
+    def __init__(self, representation: PointCloud | Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        if isinstance(representation, Mapping):
+            representation = keras.saving.deserialize_keras_object(representation)
+        representation.check_fitted()
+        self.representation = representation
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        fields = {name: tf.cast(values, tf.float32) for name, values in inputs.items()}
+        present = fields["mask"] > 0.5
+        mask = tf.cast(present, tf.float32)
+        return {
+            "lattice": self._lattice(fields["lattice"], mask),
+            "species": tf.where(present, self._nearest_element(fields["species"]), 0),
+            "coords": self._coords(fields["coords"]) * mask[..., None],
+            "mask": mask,
+        }
+
+    def _lattice(self, lattice: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        values = tf.matmul(lattice * self._constant("lattice_scale"), self._constant("lattice_axes"), transpose_b=True)
+        values += self._constant("lattice_mean")
+        sites = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True), 1.0)
+        return tf.concat([tf.exp(values[:, :3]) * sites ** (1 / 3), values[:, 3:] * 10 + 90], axis=1)
+
+    def _nearest_element(self, species: tf.Tensor) -> tf.Tensor:
+        codes = self._constant("codes")
+        values = species * self._constant("species_scale") + self._constant("species_mean")
+        # Squared distance without the part that all elements share.
+        distance = tf.reduce_sum(tf.square(codes), axis=1) - 2 * tf.einsum("nsf,ef->nse", values, codes)
+        distance += tf.where(self._constant("allowed", tf.bool), 0.0, float("inf"))
+        return tf.gather(self._constant("numbers", tf.int32), tf.argmin(distance, axis=-1))
+
+    def _coords(self, coords: tf.Tensor) -> tf.Tensor:
+        values = coords * self._constant("coords_scale") + self._constant("coords_mean")
+        values -= tf.floor(values)
+        # A tiny negative number rounds to 1.
+        return tf.where(values < 1.0, values, 0.0)
+
+    def _constant(self, name: str, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        return tf.constant(self.representation.constants[name], dtype)
+
+    def compute_output_spec(self, inputs: dict[str, keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
+        shapes = {name: inputs[name].shape for name in ("lattice", "coords", "mask")}
+        outputs = {name: keras.KerasTensor(shape, "float32") for name, shape in shapes.items()}
+        return {**outputs, "species": keras.KerasTensor(inputs["mask"].shape, "int32")}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "representation": keras.saving.serialize_keras_object(self.representation)}
