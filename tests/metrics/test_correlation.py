@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from kmatgen import InputError
+from kmatgen.metrics import radial_average, rms_two_point_error, two_point_correlation, two_point_curve
+
+
+def checkerboard(side=16, cell=4):
+    return (np.indices((side, side)) // cell).sum(axis=0) % 2
+
+
+def by_shifting(field, vector):
+    """The average over pairs inside, straight from the definition."""
+    here = tuple(slice(max(0, -step), min(side, side - step)) for step, side in zip(vector, field.shape, strict=True))
+    there = tuple(slice(max(0, step), min(side, side + step)) for step, side in zip(vector, field.shape, strict=True))
+    return np.mean(field[here] * field[there])
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (6, 5, 8)])
+def test_is_the_average_over_pairs(rng, shape):
+    field = rng.random(shape)
+    periodic, inside = two_point_correlation(field[None]), two_point_correlation(field[None], periodic=False)
+    for vector in np.ndindex(3, *(3,) * (len(shape) - 1)):
+        assert_allclose(periodic[0][vector], np.mean(field * np.roll(field, vector, range(len(shape)))))
+        assert_allclose(inside[0][vector], by_shifting(field, vector))
+        assert_allclose(inside[0][tuple(-step for step in vector)], by_shifting(field, vector))
+
+
+def test_checkerboard():
+    board = checkerboard()[None].astype(float)
+    s2 = two_point_correlation(board)[0]
+    triangle = np.array([0.5, 0.375, 0.25, 0.125, 0, 0.125, 0.25, 0.375])  # along an axis, period of two cells
+    assert_allclose(s2[0], np.tile(triangle, 2), atol=1e-12)
+    assert_allclose(s2[4, 4], 0.5)
+
+
+def test_noise_is_uncorrelated(rng):
+    curve = two_point_curve(rng.random((100, 32, 32)) < 0.3, periodic=False)
+    assert_allclose(curve.values.mean(axis=0), [0.3] + [0.09] * 16, atol=0.005)
+
+
+def test_curve_averages_over_rings(rng):
+    fields = rng.random((3, 10, 14))
+    curve = two_point_curve(fields, pixel_size=0.5)
+    maps = two_point_correlation(fields)
+    rows, columns = np.meshgrid(np.fft.fftfreq(10, 0.1), np.fft.fftfreq(14, 1 / 14), indexing="ij")
+    lengths = np.hypot(rows, columns)
+    for ring in range(6):
+        inside = np.rint(lengths) == ring
+        assert_allclose(curve.distance[ring], 0.5 * lengths[inside].mean())
+        assert_allclose(curve.values[:, ring], maps[:, inside].mean(axis=1))
+    assert curve.distance.shape == (6,)
+    assert_array_equal(radial_average(maps).values, curve.values)
+
+
+def test_rms_error():
+    real = np.zeros((2, 8, 8))
+    real[0] = 1.0  # the mean curve is 0.5 at all distances
+    assert_allclose(rms_two_point_error(real, np.full((3, 8, 8), 0.6)), 0.14)
+    assert rms_two_point_error(real, real[::-1]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (np.zeros((4, 8, 8, 1)), r"without a channel axis.*Received: shape \(4, 8, 8, 1\)"),
+        (np.full((2, 8, 8), np.nan), "finite.*2 of 2 samples"),
+        (np.zeros((0, 8, 8)), "at least 1 samples.*Received: 0"),
+        (np.full((2, 8, 8), "a"), "real numbers"),
+    ],
+)
+def test_refuses(fields, words):
+    with pytest.raises(InputError, match=words):
+        two_point_curve(fields)
+
+
+def test_refuses_other_sizes():
+    with pytest.raises(InputError, match=r"same size.*\(8, 8\) and \(16, 16\)"):
+        rms_two_point_error(np.zeros((2, 8, 8)), np.zeros((2, 16, 16)))
+    with pytest.raises(InputError, match=r"pixel_size must be a number above 0. Received: 0"):
+        two_point_curve(np.zeros((2, 8, 8)), pixel_size=0)
+
+
+def test_agrees_with_porespy(rng):
+    metrics = pytest.importorskip("porespy.metrics")
+    image = np.kron(rng.random((12, 12)) < 0.4, np.ones((4, 4))).astype(bool)
+    theirs = metrics.two_point_correlation(image, bins=np.arange(-0.5, 24))
+    ours = two_point_curve(image[None], periodic=False)
+    assert_allclose(ours.values[0, :24], theirs.probability[:24] * image.mean(), rtol=1e-6)
