@@ -1,6 +1,7 @@
 """Metrics: pure functions of arrays, which know no model.
 
-Names are imported on first use: `import kmatgen.metrics` costs nothing.
+Names are imported on first use: `import kmatgen.metrics` costs nothing. No function has the name of its module, which
+would hide it once that was imported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _HOMES = {
     "FewSamplesWarning": "frechet",
     "Otsu": "segmentation",
     "PCAOfS2": "features",
-    "PRDC": "prdc",
+    "PRDC": "fidelity",
     "Raw": "features",
     "Threshold": "segmentation",
     "feature_extractor": "features",
@@ -27,7 +28,7 @@ _HOMES = {
     "median_distance": "kernels",
     "mmd": "kernels",
     "phase_fractions": "phases",
-    "prdc": "prdc",
+    "prdc": "fidelity",
     "radial_average": "correlation",
     "rms_two_point_error": "correlation",
     "segment": "segmentation",

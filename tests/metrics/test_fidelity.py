@@ -30,7 +30,7 @@ def test_agrees_with_the_definition(rng, k):
 def test_blocks_change_nothing(rng, monkeypatch):
     real, generated = rng.normal(size=(300, 4)), rng.normal(0.7, 0.8, size=(200, 4))
     whole = prdc(real, generated)
-    monkeypatch.setattr("kmatgen.metrics.prdc._WORKING_MEMORY", 0.02)
+    monkeypatch.setattr("kmatgen.metrics.fidelity._WORKING_MEMORY", 0.02)
     assert prdc(real, generated) == whole
 
 
