@@ -3,14 +3,22 @@
 from kmatgen.layers.batch_normalization import BatchNormalization
 from kmatgen.layers.conditional_batch_normalization import ConditionalBatchNormalization
 from kmatgen.layers.layer_normalization import LayerNormalization
+from kmatgen.layers.modulated_normalization import ModulatedNormalization
+from kmatgen.layers.periodic_differences import PeriodicDifferences
 from kmatgen.layers.periodic_padding import PeriodicPadding
+from kmatgen.layers.site_attention import SiteAttention
 from kmatgen.layers.spectral_normalization import SpectralNormalization, update_spectral_norms
+from kmatgen.layers.time_embedding import TimeEmbedding
 
 __all__ = [
     "BatchNormalization",
     "ConditionalBatchNormalization",
     "LayerNormalization",
+    "ModulatedNormalization",
+    "PeriodicDifferences",
     "PeriodicPadding",
+    "SiteAttention",
     "SpectralNormalization",
+    "TimeEmbedding",
     "update_spectral_norms",
 ]
