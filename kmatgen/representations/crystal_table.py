@@ -137,7 +137,10 @@ class CrystalTable:
         species, coords = np.zeros((n, sites), np.int16), np.zeros((n, sites, 3))
         for row, structure in enumerate(structures):
             species[row, : len(structure)] = structure.atomic_numbers
-            coords[row, : len(structure)] = structure.frac_coords
+            # Lengths and angles do not tell the two hands apart. Reversing all vectors and coordinates leaves each
+            # atom where it is and makes a left-handed cell right-handed.
+            hand = np.sign(np.linalg.det(structure.lattice.matrix)) or 1.0
+            coords[row, : len(structure)] = hand * structure.frac_coords
         lattice = np.array([structure.lattice.parameters for structure in structures])
         columns = {name: np.asarray(column, np.float64) for name, column in (properties or {}).items()}
         return cls(lattice, species, coords, np.zeros(n, np.int16), columns, np.asarray(origin, str))
@@ -182,6 +185,14 @@ def lattice_matrix(lattice: np.ndarray) -> np.ndarray:
         np.stack([zero, zero, c], axis=-1),
     ]
     return np.stack(vectors, axis=-2)
+
+
+def lattice_parameters(matrix: np.ndarray) -> np.ndarray:
+    """Lengths and angles `(..., 6)` of lattice vectors in rows `(..., 3, 3)`; the inverse of `lattice_matrix`."""
+    lengths = np.linalg.norm(matrix, axis=-1)
+    following, last = np.roll(matrix, -1, axis=-2), np.roll(matrix, -2, axis=-2)
+    cosines = (following * last).sum(-1) / (np.roll(lengths, -1, axis=-1) * np.roll(lengths, -2, axis=-1))
+    return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))], axis=-1)
 
 
 def lattice_volume(lattice: np.ndarray) -> np.ndarray:

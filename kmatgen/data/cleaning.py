@@ -1,0 +1,101 @@
+"""The cleaning report: which entries of a collection were refused, and why."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# The reasons, in the order in which an entry is examined.
+EMPTY = "empty"
+UNREADABLE = "unreadable"
+MISSING_COORDINATES = "missing coordinates"
+UNKNOWN_ELEMENT = "unknown element"
+DISORDERED = "disordered"
+TOO_MANY_SITES = "too many sites"
+ZERO_VOLUME = "zero volume"
+OVERLAPPING_SITES = "overlapping sites"
+NO_SYMMETRY = "no symmetry found"
+DUPLICATE = "duplicate"
+REASONS = (
+    EMPTY,
+    UNREADABLE,
+    MISSING_COORDINATES,
+    UNKNOWN_ELEMENT,
+    DISORDERED,
+    TOO_MANY_SITES,
+    ZERO_VOLUME,
+    OVERLAPPING_SITES,
+    NO_SYMMETRY,
+    DUPLICATE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedEntry:
+    """An entry that cannot be used: where it stands, one of `REASONS`, and what exactly is wrong."""
+
+    origin: str
+    reason: str
+    detail: str
+
+
+class Refusal(Exception):
+    """Raised while one entry is read; it becomes a row of the report and is never shown to the user."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def at(self, origin: str) -> RefusedEntry:
+        """The row of the report."""
+        return RefusedEntry(origin, self.reason, self.detail)
+
+
+class CleaningReport(Sequence[RefusedEntry]):
+    """Every refused entry of a collection with its reason.
+
+    Args:
+        refused: The refused entries.
+        accepted: Number of entries that can be used.
+    """
+
+    def __init__(self, refused: Iterable[RefusedEntry] = (), accepted: int = 0) -> None:
+        self._refused = tuple(refused)
+        self.accepted = accepted
+
+    def __len__(self) -> int:
+        return len(self._refused)
+
+    def __getitem__(self, index: int) -> RefusedEntry:
+        return self._refused[index]
+
+    def __iter__(self) -> Iterator[RefusedEntry]:
+        return iter(self._refused)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of refused entries for each reason that occurs, in the order of `REASONS`."""
+        found = Counter(entry.reason for entry in self)
+        return {reason: found[reason] for reason in REASONS if found[reason]}
+
+    def __str__(self) -> str:
+        counts = "; ".join(f"{reason}: {count}" for reason, count in self.counts.items())
+        return f"{self.accepted} crystals accepted, {len(self)} refused" + (f" ({counts})" if counts else "")
+
+    def write_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write a row for each refused entry: origin, reason, detail.
+
+        Returns:
+            The path.
+        """
+        path = Path(path)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["origin", "reason", "detail"])
+            rows.writerows((entry.origin, entry.reason, entry.detail) for entry in self)
+        return path

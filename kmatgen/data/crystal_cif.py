@@ -1,0 +1,170 @@
+"""Unit cells of CIF text: gemmi reads them, pymatgen what gemmi cannot."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import gemmi
+
+from kmatgen.data.cleaning import (
+    DISORDERED,
+    EMPTY,
+    MISSING_COORDINATES,
+    TOO_MANY_SITES,
+    UNKNOWN_ELEMENT,
+    UNREADABLE,
+    ZERO_VOLUME,
+    Refusal,
+)
+
+# An occupancy further from 1 is a disordered site: refinements print 0.999 or 1.001 for a full one.
+_FULL = 2e-3
+_CELL = tuple(f"_cell_length_{name}" for name in "abc") + tuple(
+    f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma")
+)
+
+
+class UnitCell(NamedTuple):
+    """All atoms of one cell.
+
+    Attributes:
+        lattice: a, b, c in Angstrom, alpha, beta, gamma in degrees.
+        numbers: Atomic numbers.
+        coords: Fractional coordinates, three for each atom.
+        space_group: Number that the file declares, 0 where it declares none.
+        name: Name inside the file, where a file may hold several.
+    """
+
+    lattice: tuple[float, ...]
+    numbers: list[int]
+    coords: list[list[float]]
+    space_group: int = 0
+    name: str = ""
+
+
+def cells_of_cif(content: bytes | str, most_sites: int) -> list[UnitCell | tuple[str, Refusal]]:
+    """The cell of each data block that holds atoms, with all images of its sites.
+
+    Args:
+        content: The text, or the bytes of a file in any encoding.
+        most_sites: Cells with more atoms are refused.
+
+    Returns:
+        For each block its cell, or its name and why it is refused.
+
+    Raises:
+        Refusal: Nothing in the text can be read.
+    """
+    text = _text(content)
+    try:
+        blocks = list(gemmi.cif.read_string(text))
+    except (ValueError, RuntimeError) as error:
+        return _through_pymatgen(text, most_sites, str(error))
+    if len(blocks) > 1:
+        blocks = [block for block in blocks if block.find_values(_CELL[0])] or blocks[:1]
+    found: list[UnitCell | tuple[str, Refusal]] = []
+    for block in blocks:
+        try:
+            found.append(_cell_of_block(block, most_sites))
+        except _NotForGemmi as error:
+            found += _through_pymatgen(block.as_string(), most_sites, str(error))
+        except Refusal as refusal:
+            found.append((block.name, refusal))
+    return found
+
+
+def check_sites(numbers: list[int], coords: list[list[float]], most_sites: int) -> None:
+    """Refuse a cell without atoms, with too many, with an unknown element or a coordinate that is not a number."""
+    if not numbers:
+        raise Refusal(MISSING_COORDINATES, "There are no atoms.")
+    if len(numbers) > most_sites:
+        raise Refusal(TOO_MANY_SITES, f"{len(numbers)} sites; at most {most_sites} are taken.")
+    if not (min(numbers) > 0 and max(numbers) <= 118):
+        raise Refusal(UNKNOWN_ELEMENT, "A site has no element of the periodic table.")
+    # One sum over all of them is not finite if one of them is not.
+    if not math.isfinite(sum(map(sum, coords))):
+        raise Refusal(MISSING_COORDINATES, "A coordinate is missing.")
+
+
+class _NotForGemmi(Exception):
+    """gemmi reads the block, but not its symmetry."""
+
+
+def _text(content: bytes | str) -> str:
+    """The text in ASCII: other characters, which only comments and names may hold, become question marks."""
+    if isinstance(content, bytes):
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            content = content.decode("utf-16", errors="replace")
+        else:
+            content = content.removeprefix(b"\xef\xbb\xbf").decode("ascii", errors="replace")
+    if not content.isascii():
+        content = content.lstrip("\ufeff").encode("ascii", errors="replace").decode("ascii")
+    if not content.strip():
+        raise Refusal(EMPTY, "There is no text.")
+    return content
+
+
+def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
+    structure = gemmi.make_small_structure_from_block(block)
+    if not block.find_values("_atom_site_fract_x"):
+        raise Refusal(MISSING_COORDINATES, "There are no fractional coordinates (_atom_site_fract_x).")
+    if len(structure.sites) > most_sites:
+        raise Refusal(TOO_MANY_SITES, f"{len(structure.sites)} sites; at most {most_sites} are taken.")
+    missing = [tag for tag in _CELL if block.find_value(tag) is None]
+    if missing:
+        raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
+    _check_named_elements(structure)
+    number = _set_symmetry(structure)
+    sites = structure.sites if number == 1 else structure.get_all_unit_cell_sites()
+    numbers = [site.element.atomic_number for site in sites]
+    coords = [site.fract.tolist() for site in sites]
+    check_sites(numbers, coords, most_sites)
+    return UnitCell(structure.cell.parameters, numbers, coords, number, block.name)
+
+
+def _check_named_elements(structure: gemmi.SmallStructure) -> None:
+    for site in structure.sites:
+        if abs(site.occ - 1.0) > _FULL:
+            raise Refusal(DISORDERED, f"Site {site.label} has an occupancy of {site.occ:g}.")
+        if site.element.atomic_number == 0:
+            raise Refusal(UNKNOWN_ELEMENT, f"Site {site.label} holds {site.type_symbol or site.label!r}.")
+
+
+def _set_symmetry(structure: gemmi.SmallStructure) -> int:
+    """Settle the space group of a structure and return its number, 0 where none is declared."""
+    if structure.spacegroup is None and structure.spacegroup_number and not structure.symops:
+        structure.determine_and_set_spacegroup("N")
+        structure.setup_cell_images()
+    if structure.spacegroup is not None:
+        return structure.spacegroup.number
+    complaint = structure.check_spacegroup()
+    declared = structure.spacegroup_hm or structure.spacegroup_hall or structure.spacegroup_number
+    # Operations that fit no entry of gemmi's table, as in a supercell, are applied all the same.
+    if "error" in complaint or (declared and not structure.symops and structure.spacegroup_hm != "?"):
+        raise _NotForGemmi(complaint.strip() or f"unknown space group {declared}")
+    return 0
+
+
+def _through_pymatgen(text: str, most_sites: int, complaint: str) -> list[UnitCell | tuple[str, Refusal]]:
+    from pymatgen.io.cif import CifParser
+
+    from kmatgen.data.crystal_files import cell_of_structure
+
+    complaint = " ".join(complaint.split())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            structures = CifParser.from_str(text).parse_structures(primitive=False, on_error="raise")
+    except Exception as error:  # its parser raises whatever the text makes it stumble over
+        raise Refusal(UNREADABLE, f"gemmi: {complaint}; pymatgen: {error!r}"[:300]) from error
+    found: list[UnitCell | tuple[str, Refusal]] = []
+    for structure in structures:
+        try:
+            found.append(cell_of_structure(structure, most_sites))
+        except Refusal as refusal:
+            found.append((structure.formula, refusal))
+    if not found:
+        raise Refusal(UNREADABLE, f"gemmi: {complaint}; pymatgen finds no structure."[:300])
+    return found

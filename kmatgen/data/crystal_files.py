@@ -1,0 +1,141 @@
+"""One entry of a collection, whatever its format, read into unit cells."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kmatgen.data.cleaning import DISORDERED, EMPTY, UNREADABLE, Refusal, RefusedEntry
+from kmatgen.data.crystal_cif import UnitCell, cells_of_cif, check_sites
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SUFFIXES = {".cif": "cif", ".json": "json", ".poscar": "poscar", ".vasp": "poscar"}
+
+
+class Entry(NamedTuple):
+    """Something to read.
+
+    Attributes:
+        origin: Where it stands, for tables and reports.
+        content: Text, bytes, the path of a file, or a pymatgen structure.
+        kind: "cif", "poscar", "json" or "structure".
+        properties: Numbers that belong to it.
+    """
+
+    origin: str
+    content: Any
+    kind: str
+    properties: dict[str, float] = {}
+
+
+def file_kind(path: Path) -> str | None:
+    """The format of a file by its name, None where that says nothing."""
+    if path.name.upper().startswith(("POSCAR", "CONTCAR")):
+        return "poscar"
+    return SUFFIXES.get(path.suffix.lower())
+
+
+def text_kind(text: str) -> str | None:
+    """The format of a text by its beginning: "cif", "json", or None."""
+    start = text.lstrip()[:4000]
+    if start.startswith(("{", "[")):
+        return "json"
+    return "cif" if "_cell_length_a" in start or start.startswith("data_") else None
+
+
+def read_entry(entry: Entry, most_sites: int) -> list[UnitCell | RefusedEntry]:
+    """All cells of an entry; a CIF with several blocks and a JSON list have several.
+
+    Args:
+        entry: What to read.
+        most_sites: Cells with more atoms are refused.
+
+    Returns:
+        Cells and refused entries.
+    """
+    try:
+        content = entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
+        found = _READERS[entry.kind](content, most_sites)
+    except Refusal as refusal:
+        return [refusal.at(entry.origin)]
+    except OSError as error:
+        return [RefusedEntry(entry.origin, UNREADABLE, error.strerror or str(error))]
+    several = len(found) > 1
+    return [
+        cell if isinstance(cell, UnitCell) else cell[1].at(f"{entry.origin}#{cell[0]}" if several else entry.origin)
+        for cell in found
+    ]
+
+
+def cell_of_structure(structure: Structure, most_sites: int) -> UnitCell:
+    """The cell of a pymatgen structure.
+
+    Raises:
+        Refusal: It is disordered, has no atoms or too many, or lacks a coordinate.
+    """
+    if not structure.is_ordered:
+        raise Refusal(DISORDERED, f"{structure.formula} has sites that are shared or partly occupied.")
+    numbers = [getattr(site.specie, "Z", 0) for site in structure]
+    coords = structure.frac_coords
+    # Lengths and angles do not tell the two hands apart. Reversing all vectors and coordinates leaves each atom
+    # where it is and makes a left-handed cell right-handed.
+    if np.linalg.det(structure.lattice.matrix) < 0:
+        coords = -coords
+    check_sites(numbers, coords.tolist(), most_sites)
+    return UnitCell(structure.lattice.parameters, numbers, coords.tolist())
+
+
+def _from_structure(structure: Structure, most_sites: int) -> list[UnitCell]:
+    return [cell_of_structure(structure, most_sites)]
+
+
+def _from_poscar(content: bytes | str, most_sites: int) -> list[UnitCell]:
+    from pymatgen.io.vasp import Poscar
+
+    text = _decoded(content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # A file of VASP 4 names no elements. pymatgen then makes them up, with this warning.
+            warnings.filterwarnings("error", message=".*false names")
+            structure = Poscar.from_str(text, read_velocities=False).structure
+    except Exception as error:  # its parser raises whatever the text makes it stumble over
+        raise Refusal(UNREADABLE, f"Not a POSCAR: {error!r}"[:300]) from error
+    return [cell_of_structure(structure, most_sites)]
+
+
+def _from_json(content: bytes | str, most_sites: int) -> list[UnitCell | tuple[str, Refusal]]:
+    from pymatgen.core import Structure
+
+    try:
+        read = json.loads(_decoded(content))
+    except json.JSONDecodeError as error:
+        raise Refusal(UNREADABLE, f"Not JSON: {error}") from error
+    found: list[UnitCell | tuple[str, Refusal]] = []
+    for number, item in enumerate(read if isinstance(read, list) else [read]):
+        item = item.get("structure", item) if isinstance(item, dict) else item
+        try:
+            found.append(cell_of_structure(Structure.from_dict(item), most_sites))
+        except Refusal as refusal:
+            found.append((str(number), refusal))
+        except Exception as error:  # whatever a dict of another kind makes it stumble over
+            found.append((str(number), Refusal(UNREADABLE, f"Not a pymatgen structure: {error!r}"[:300])))
+    if not found:
+        raise Refusal(EMPTY, "The list is empty.")
+    return found
+
+
+def _decoded(content: bytes | str) -> str:
+    text = content.decode("utf-8", errors="replace") if isinstance(content, bytes) else content
+    if not text.strip():
+        raise Refusal(EMPTY, "There is no text.")
+    return text
+
+
+_READERS = {"cif": cells_of_cif, "poscar": _from_poscar, "json": _from_json, "structure": _from_structure}

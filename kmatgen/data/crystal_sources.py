@@ -1,0 +1,143 @@
+"""What a collection of crystals is made of: a folder, a csv table, structures, or pymatgen's prototypes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kmatgen.data.crystal_files import SUFFIXES, Entry, file_kind, text_kind
+from kmatgen.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pymatgen.core import Structure
+
+_LOOKED_AT = 20  # texts of a column that are looked at to tell what it holds
+_NAMES = ("material_id", "id", "mp_id", "structure_id", "name")  # columns that name an entry, the best first
+
+
+def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: str | None = None) -> list[Entry]:
+    """List what there is to read, without reading the crystals.
+
+    Args:
+        source: As in `read_crystals`.
+        column: As in `read_crystals`.
+
+    Raises:
+        InputError: The source does not exist, holds nothing, or lacks the column.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return _from_structures(source)
+    if source == "prototypes":
+        return prototypes()
+    path = Path(source)
+    if path.is_dir():
+        return _from_folder(path)
+    if not path.is_file():
+        raise InputError(
+            f"Crystals come from a folder, a csv table, 'prototypes' or a list of structures. "
+            f"Received: {path}, which does not exist."
+        )
+    kind = file_kind(path)
+    return [Entry(path.name, path, kind)] if kind else _from_csv(path, column)
+
+
+def prototypes() -> list[Entry]:
+    """The structure prototypes that pymatgen ships: 288 ordered crystals of the AFLOW library.
+
+    Mehl et al., The AFLOW library of crystallographic prototypes: part 1, Comput. Mater. Sci. 136, S1 (2017).
+    """
+    from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
+
+    return [
+        Entry(f"prototype {row['tags']['aflow']}", row["snl"].structure, "structure") for row in AFLOW_PROTOTYPE_LIBRARY
+    ]
+
+
+def crystal_paths(folder: Path) -> Iterator[Path]:
+    """The crystal files below a folder in the order of their names; hidden ones are passed over."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
+        if not hidden and file_kind(path) and path.is_file():
+            yield path
+
+
+def _from_folder(folder: Path) -> list[Entry]:
+    entries = [Entry(str(path.relative_to(folder)), path, file_kind(path)) for path in crystal_paths(folder)]
+    if not entries:
+        raise InputError(
+            f"A folder of crystals holds {', '.join(SUFFIXES)} or POSCAR files. Received: {folder} without any."
+        )
+    return entries
+
+
+def _from_structures(structures: Iterable[Structure]) -> list[Entry]:
+    entries = []
+    for row, structure in enumerate(structures):
+        notes = getattr(structure, "properties", None)
+        if notes is None:
+            raise InputError(f"A list of crystals holds pymatgen structures. Received: {type(structure).__name__}.")
+        numbers = {str(name): float(value) for name, value in notes.items() if _is_number(value)}
+        entries.append(Entry(str(notes.get("origin", f"structure {row}")), structure, "structure", numbers))
+    if not entries:
+        raise InputError("A list of crystals holds at least one structure. Received: an empty list.")
+    return entries
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _from_csv(path: Path, column: str | None) -> list[Entry]:
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(path, encoding_errors="replace", skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
+        raise InputError(f"A table of crystals is a csv file with a header. Received: {path}: {error}.") from error
+    column = _crystal_column(rows, path, column)
+    texts = rows[column].fillna("").astype(str)
+    kind = next((found for found in map(text_kind, texts[texts != ""][:_LOOKED_AT]) if found), "poscar")
+    numbers = _numeric_columns(rows)
+    name = next((name for name in _NAMES if name in rows.columns), None)
+    names = rows[name].astype(str) if name else [""] * len(rows)
+    columns = list(numbers)
+    values = zip(*numbers.values(), strict=True) if columns else [()] * len(rows)
+    return [
+        Entry(
+            f"{path.name} row {row}" + (f" ({label})" if label else ""),
+            text,
+            kind,
+            dict(zip(columns, value, strict=True)),
+        )
+        for row, (text, label, value) in enumerate(zip(texts, names, values, strict=True), start=1)
+    ]
+
+
+def _crystal_column(rows: pd.DataFrame, path: Path, column: str | None) -> str:
+    texts = [name for name in rows.columns if rows[name].dtype.kind not in "iufb"]
+    listed = ", ".join(map(str, rows.columns))
+    if column is not None:
+        if column not in rows.columns:
+            raise InputError(f"{path} has the columns {listed}. Received: column={column!r}.")
+        return column
+    found = [name for name in texts if any(text_kind(str(text)) for text in rows[name].dropna()[:_LOOKED_AT])]
+    if not found:
+        raise InputError(
+            f"No column of the table holds CIF or JSON texts; name one with `column`. Received: {path} with {listed}."
+        )
+    return found[0]
+
+
+def _numeric_columns(rows: pd.DataFrame) -> dict[str, list[float]]:
+    """Columns of numbers as properties; not those without a header, which number the rows, and not names."""
+    chosen = [
+        name
+        for name in rows.columns
+        if rows[name].dtype.kind in "iuf" and not str(name).startswith("Unnamed: ") and name not in _NAMES
+    ]
+    return {str(name): rows[name].astype(float).tolist() for name in chosen}

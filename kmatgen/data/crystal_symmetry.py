@@ -1,0 +1,66 @@
+"""Space groups of crystals, by moyopy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import moyopy
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.representations.crystal_table import CrystalTable
+
+
+def with_space_groups(table: CrystalTable, symprec: float = 0.01, angle_tolerance: float | None = None) -> CrystalTable:
+    """The same crystals with the space group that their atoms have, whatever their files say.
+
+    Args:
+        table: Crystals.
+        symprec: How far atoms may stand from where a symmetry puts them, Angstrom.
+        angle_tolerance: The same for angles of the lattice, degrees. None derives it from `symprec`.
+
+    Returns:
+        A table whose `space_group` is the international number, 0 where none could be found.
+    """
+    found = symmetry_datasets(table, symprec, angle_tolerance)
+    return replace(table, space_group=[0 if data is None else data.number for data in found])
+
+
+def symmetry_datasets(
+    table: CrystalTable, symprec: float = 0.01, angle_tolerance: float | None = None
+) -> list[moyopy.MoyoDataset | None]:
+    """What moyopy finds for each crystal: operations, Wyckoff letters, standardised cells. None where it fails."""
+    check_tolerances(symprec, angle_tolerance)
+    radians = None if angle_tolerance is None else float(np.radians(angle_tolerance))
+    columns = (table.matrix.tolist(), table.species.tolist(), table.coords.tolist(), table.n_sites.tolist())
+    found = []
+    with _quiet():
+        for matrix, species, coords, sites in zip(*columns, strict=True):
+            try:
+                cell = moyopy.Cell(matrix, coords[:sites], species[:sites])
+                found.append(moyopy.MoyoDataset(cell, symprec=symprec, angle_tolerance=radians))
+            except ValueError:
+                found.append(None)
+    return found
+
+
+def check_tolerances(symprec: float, angle_tolerance: float | None) -> None:
+    """Refuse tolerances that are not positive."""
+    for name, value in {"symprec": symprec, "angle_tolerance": angle_tolerance}.items():
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is above 0. Received: {name}={value}.")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without moyopy's line of warning for every cell that is not primitive, which is nothing to worry about."""
+    log = logging.getLogger("moyo")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

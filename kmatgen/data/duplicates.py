@@ -1,0 +1,43 @@
+"""Crystals that occur more than once in a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kmatgen.data.site_order import with_order
+from kmatgen.representations.crystal_table import CrystalTable
+
+_DECIMALS = (3, 2, 3)  # Angstrom, degrees, fractional
+
+
+def first_of_its_kind(table: CrystalTable) -> np.ndarray:
+    """For each crystal the row of the first that equals it: its own row where it is the first.
+
+    Crystals are equal that have the same cell, to a thousandth of an Angstrom and a hundredth of a degree, and the
+    same atoms in it, to a thousandth of the cell, whatever the order of the sites and the origin.
+
+    Args:
+        table: Crystals.
+
+    Returns:
+        `(n,)` row numbers.
+    """
+    keys = crystal_keys(table)
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys)], np.int64)
+
+
+def crystal_keys(table: CrystalTable) -> list[bytes]:
+    """For each crystal a key that equal crystals share; see `first_of_its_kind`."""
+    settled = with_order(table, "coordinates", "atom")
+    lattice = np.concatenate(
+        [np.round(settled.lattice[:, :3], _DECIMALS[0]), np.round(settled.lattice[:, 3:], _DECIMALS[1])], axis=1
+    )
+    coords = np.round(settled.coords, _DECIMALS[2]) % 1.0
+    return [
+        lattice[row].tobytes()
+        + settled.species[row, :sites].tobytes()
+        # Adding 0 makes negative zeros positive: equal numbers, but other bytes.
+        + (np.round(coords[row, :sites], _DECIMALS[2]) + 0.0).tobytes()
+        for row, sites in enumerate(settled.n_sites)
+    ]
