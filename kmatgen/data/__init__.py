@@ -1,4 +1,4 @@
-"""Data: micrographs, synthetic polycrystals, and the pipeline from samples to batches.
+"""Data: micrographs, synthetic polycrystals, crystals, and the pipeline from samples to batches.
 
 Names are imported on first use: looking at a folder of images does not need TensorFlow.
 """
@@ -9,6 +9,8 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "CleaningReport": "cleaning",
+    "Crystals": "crystals",
     "Micrographs": "micrographs",
     "Polycrystals": "polycrystals",
     "batches": "pipeline",
@@ -17,6 +19,7 @@ _HOMES = {
     "grain_statistics": "polycrystals",
     "micrograph_patches": "patches",
     "polycrystal": "polycrystals",
+    "read_crystals": "crystals",
     "split_files": "micrographs",
 }
 

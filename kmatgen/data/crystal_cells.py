@@ -9,7 +9,7 @@ from kmatgen.data.crystal_symmetry import symmetry_datasets
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable, lattice_parameters
 
-CELLS = ("as_given", "primitive", "conventional", "niggli")
+CELLS = ("given", "primitive", "conventional", "niggli")
 
 
 def with_cell(
@@ -19,7 +19,7 @@ def with_cell(
 
     Args:
         table: Crystals.
-        cell: `"as_given"` changes nothing. `"primitive"` and `"conventional"` are the standardised cells of the
+        cell: `"given"` changes nothing. `"primitive"` and `"conventional"` are the standardised cells of the
             space group (International Tables settings), with positions moved by at most `symprec` to where the
             symmetry puts them. `"niggli"` is the Niggli-reduced primitive cell: one for each lattice, with short
             vectors and no hidden centring, the usual choice for generating.
@@ -34,7 +34,7 @@ def with_cell(
     """
     if cell not in CELLS:
         raise InputError(f"A cell is one of {', '.join(CELLS)}. Received: {cell!r}.")
-    if cell == "as_given":
+    if cell == "given":
         return table, np.ones(len(table), bool)
     datasets = symmetry_datasets(table, symprec, angle_tolerance)
     found = np.array([data is not None for data in datasets], bool)

@@ -17,10 +17,11 @@ from kmatgen.data.cleaning import (
 from kmatgen.data.crystal_cells import CELLS, with_cell
 from kmatgen.data.crystal_cif import UnitCell
 from kmatgen.data.crystal_files import Entry, read_entry
+from kmatgen.data.crystal_origin import ORIGINS, with_origin
 from kmatgen.data.crystal_symmetry import check_tolerances, with_space_groups
-from kmatgen.data.site_order import ORDERS, ORIGINS, with_order
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.site_order import ORDERS, order_sites
 
 LEAST_VOLUME = 0.1  # cubic Angstrom
 LEAST_DISTANCE = 0.5  # Angstrom; no two nuclei of a crystal are nearer
@@ -32,22 +33,23 @@ _LARGEST_SUPERCELL = 8
 class ReadOptions:
     """What is made of the cells that are read; see `read_crystals`."""
 
-    cell: str = "as_given"
-    order: str = "as_given"
-    origin: str = "as_given"
+    cell: str = "given"
+    order: str = "given"
+    origin: str = "given"
     max_sites: int = 128
     symprec: float | None = 0.01
     angle_tolerance: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse wrong options before anything is read."""
-        known = {"cell": CELLS, "order": ORDERS, "origin": ORIGINS}
+        # The order by role is learned from all crystals, and here they are read a few at a time.
+        known = {"cell": CELLS, "order": tuple(order for order in ORDERS if order != "role"), "origin": ORIGINS}
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name} is one of {', '.join(values)}. Received: {getattr(self, name)!r}.")
         if self.max_sites < 1:
             raise InputError(f"max_sites is at least 1. Received: {self.max_sites}.")
-        if self.symprec is None and self.cell != "as_given":
+        if self.symprec is None and self.cell != "given":
             raise InputError(f"A cell chosen by symmetry needs symprec. Received: cell={self.cell!r}, symprec=None.")
         check_tolerances(self.symprec, self.angle_tolerance)
 
@@ -62,7 +64,7 @@ def read_entries(entries: Sequence[Entry], options: ReadOptions) -> tuple[Crysta
     cells: list[UnitCell] = []
     origins: list[str] = []
     properties: list[dict[str, float]] = []
-    most = options.max_sites * (1 if options.cell == "as_given" else _LARGEST_SUPERCELL)
+    most = options.max_sites * (1 if options.cell == "given" else _LARGEST_SUPERCELL)
     for entry in entries:
         found = read_entry(entry, most)
         for cell in found:
@@ -104,11 +106,11 @@ def _refuse_impossible(table: CrystalTable, refused: list[RefusedEntry]) -> Crys
 def _described(table: CrystalTable, options: ReadOptions, refused: list[RefusedEntry]) -> CrystalTable:
     """The table in the wanted cell and order, with space groups."""
     if options.symprec is not None and len(table):
-        if options.cell == "as_given":
+        if options.cell == "given":
             table = with_space_groups(table, options.symprec, options.angle_tolerance)
         else:
             table = _in_cell(table, options, refused)
-    return with_order(table, options.order, options.origin) if len(table) else table
+    return order_sites(with_origin(table, options.origin), options.order)
 
 
 def _in_cell(table: CrystalTable, options: ReadOptions, refused: list[RefusedEntry]) -> CrystalTable:

@@ -83,9 +83,9 @@ def read_crystals(
     source: str | os.PathLike[str] | Iterable[Structure],
     *,
     column: str | None = None,
-    cell: str = "as_given",
-    order: str = "as_given",
-    origin: str = "as_given",
+    cell: str = "given",
+    order: str = "given",
+    origin: str = "given",
     max_sites: int = 128,
     symprec: float | None = 0.01,
     angle_tolerance: float | None = None,
@@ -101,9 +101,9 @@ def read_crystals(
             with a column of such texts, whose columns of numbers become properties; a list of pymatgen structures,
             whose `properties` do; or `"prototypes"`, the AFLOW structure prototypes that pymatgen ships.
         column: The csv column that holds the crystals. None finds it by what it holds.
-        cell: `"as_given"`, `"primitive"`, `"conventional"` or `"niggli"`, see `with_cell`.
-        order: `"as_given"`, `"coordinates"` or `"canonical"`, see `with_order`.
-        origin: `"as_given"` or `"atom"`, see `with_order`.
+        cell: `"given"`, `"primitive"`, `"conventional"` or `"niggli"`, see `with_cell`.
+        order: `"given"`, `"position"` or `"electronegativity"`, see `order_sites`.
+        origin: `"given"` or `"atom"`, see `with_origin`.
         max_sites: Crystals with more sites in the chosen cell are refused.
         symprec: The space group is that which the atoms have within this many Angstrom. None believes the files.
         angle_tolerance: The same for angles of the lattice, degrees. None derives it from `symprec`.

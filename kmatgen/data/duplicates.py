@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kmatgen.data.site_order import with_order
+from kmatgen.data.crystal_origin import with_origin
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.site_order import order_sites
 
 _DECIMALS = (3, 2, 3)  # Angstrom, degrees, fractional
 
@@ -29,7 +30,7 @@ def first_of_its_kind(table: CrystalTable) -> np.ndarray:
 
 def crystal_keys(table: CrystalTable) -> list[bytes]:
     """For each crystal a key that equal crystals share; see `first_of_its_kind`."""
-    settled = with_order(table, "coordinates", "atom")
+    settled = order_sites(with_origin(table, "atom"), "position")
     lattice = np.concatenate(
         [np.round(settled.lattice[:, :3], _DECIMALS[0]), np.round(settled.lattice[:, 3:], _DECIMALS[1])], axis=1
     )
