@@ -3,8 +3,10 @@
 from kmatgen.networks.conv import conv_decoder, conv_encoder
 from kmatgen.networks.dcgan import dcgan_discriminator, dcgan_generator
 from kmatgen.networks.energy import energy_discriminator
+from kmatgen.networks.film import film_mlp
 from kmatgen.networks.mlp import mlp_discriminator, mlp_generator
 from kmatgen.networks.resnet import resnet_discriminator, resnet_generator
+from kmatgen.networks.sets import site_transformer
 
 __all__ = [
     "conv_decoder",
@@ -12,8 +14,10 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "energy_discriminator",
+    "film_mlp",
     "mlp_discriminator",
     "mlp_generator",
     "resnet_discriminator",
     "resnet_generator",
+    "site_transformer",
 ]

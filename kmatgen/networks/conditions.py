@@ -3,6 +3,8 @@
 A builder's `condition` says what is given: `None`; `{"classes": 10}`, ids of shape `(batch,)`; `{"size": 3}`,
 a property vector of shape `(batch, 3)`, best scaled to about unit variance. A network that takes one has the
 inputs `{"noise", "condition"}` or `{"sample", "condition"}`, otherwise the noise or the sample alone.
+
+Denoisers also take several at once, by name: `{"mask": {"size": 24}, "space_group": {"classes": 231}}`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from kmatgen.errors import InputError
 from kmatgen.networks.parts import Modulation, check_choice, spectral
 
 Condition = dict[str, int] | None
+Conditions = Condition | dict[str, dict[str, int]]
 
 # Class ids are embedded in as many dimensions as there are classes, up to this many.
 _LARGEST_EMBEDDING = 16
@@ -41,12 +44,39 @@ def condition_input(condition: Condition) -> Any:
     return keras.Input((condition["size"],), name="condition")
 
 
+def condition_inputs(condition: Conditions) -> Any:
+    """The symbolic input of one condition, the dict of those of several, or None."""
+    if not _are_several(condition):
+        return condition_input(condition)
+    inputs = {}
+    for name, each in condition.items():
+        given = condition_input(each)
+        inputs[name] = keras.Input(given.shape[1:], name=name, dtype=given.dtype)
+    return inputs
+
+
+def as_one_vector(given: Any, condition: Conditions) -> Any:
+    """All of the condition as one vector; see `as_vector`."""
+    if not _are_several(condition):
+        return as_vector(given, condition)
+    vectors = [as_vector(given[name], each, f"{name}_embedding") for name, each in condition.items()]
+    return vectors[0] if len(vectors) == 1 else layers.Concatenate(name="conditions")(vectors)
+
+
+def _are_several(condition: Conditions) -> bool:
+    return (
+        isinstance(condition, dict)
+        and len(condition) > 0
+        and all(isinstance(value, dict) for value in condition.values())
+    )
+
+
 def join_inputs(name: str, tensor: Any, given: Any) -> Any:
     """The inputs of a network: a tensor alone, or the dict of it and the condition."""
     return tensor if given is None else {name: tensor, "condition": given}
 
 
-def as_vector(given: Any, condition: Condition) -> Any:
+def as_vector(given: Any, condition: Condition, name: str = "embedding") -> Any:
     """The condition as a vector: class ids embedded, a property vector as it is."""
     if "size" in condition:
         return given
@@ -54,7 +84,7 @@ def as_vector(given: Any, condition: Condition) -> Any:
     # Of unit variance, as the noise and standardised properties are.
     normal = keras.initializers.RandomNormal(stddev=1.0)
     width = min(classes, _LARGEST_EMBEDDING)
-    return layers.Embedding(classes, width, embeddings_initializer=normal, name="embedding")(given)
+    return layers.Embedding(classes, width, embeddings_initializer=normal, name=name)(given)
 
 
 def enter_generator(noise: Any, given: Any, condition: Condition, conditioning: str) -> tuple[Any, Modulation]:

@@ -1,0 +1,92 @@
+"""Denoisers of sets: the sites of a crystal, whose order means nothing, in a lattice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from kmatgen.errors import InputError
+from kmatgen.layers import ModulatedNormalization, PeriodicDifferences, SiteAttention
+from kmatgen.networks.conditions import Conditions
+from kmatgen.networks.film import denoiser_inputs, modulation
+
+
+def site_transformer(
+    sample_shape: dict[str, tuple[int, ...]],
+    width: int = 128,
+    blocks: int = 4,
+    heads: int = 8,
+    pair_width: int = 32,
+    frequencies: int = 6,
+    period: float = 1.0,
+    condition: Conditions = None,
+    name: str = "site_transformer",
+) -> keras.Model:
+    """A transformer over the sites of a cell that sees how they stand to each other.
+
+    Coordinates enter through periodic differences alone: the prediction is the same wherever the origin lies and
+    whichever periodic image of a site is given, and it permutes with the sites. The lattice, the time and the
+    condition modulate every block and say what a difference means.
+
+    Args:
+        sample_shape: Shape of each field by name: `coords` `(sites, 3)`; further fields of sites, such as `species`
+            `(sites, features)`; and fields of the whole cell, such as `lattice` `(6,)`.
+        width: Channels of a site, a multiple of `heads`.
+        blocks: Number of blocks, each an attention and two dense layers.
+        heads: Attention heads.
+        pair_width: Channels of a pair of sites.
+        frequencies: Waves that a difference is described by, for each axis.
+        period: Length of a cell edge in the scale of `coords`.
+        condition: See `kmatgen.networks.conditions`: entries by name, one of them `mask` of size `sites`.
+        name: Name of the model.
+
+    Returns:
+        A model of `{"sample", "time", "condition"}` to fields of the same shapes; float32, and 0 before training.
+
+    Raises:
+        InputError: No coordinates, or no mask in the condition.
+    """
+    if not isinstance(sample_shape, dict) or len(sample_shape.get("coords", ())) != 2:
+        raise InputError(f"site_transformer needs a field coords of shape (sites, 3). Received: {sample_shape!r}.")
+    sites = sample_shape["coords"][0]
+    if not condition or condition.get("mask") != {"size": sites}:
+        raise InputError(
+            f'site_transformer needs a condition with "mask": {{"size": {sites}}}. Received: {condition!r}.'
+        )
+    inputs = denoiser_inputs(sample_shape, condition)
+    mask, sample = inputs["condition"]["mask"], inputs["sample"]
+    of_sites = {key: field for key, field in sample.items() if len(field.shape) == 3}
+    of_cell = {key: field for key, field in sample.items() if len(field.shape) == 2}
+    vector = modulation(inputs, condition, width, tuple(of_cell.values()))
+
+    fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(sample["coords"])
+    pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
+    x = layers.RepeatVector(sites, name="cell")(vector)
+    described = [field for key, field in of_sites.items() if key != "coords"]
+    if described:
+        x = layers.Concatenate(name="sites")([x, *described])
+    x = layers.Dense(width, name="dense")(x)
+    for block in range(blocks):
+        y = ModulatedNormalization(name=f"attention_norm_{block}")(x, vector)
+        y = SiteAttention(width, heads, pair_width, name=f"attention_{block}")(y, pairs, vector, mask)
+        x = layers.Add(name=f"attention_add_{block}")([x, y])
+        y = ModulatedNormalization(name=f"norm_{block}")(x, vector)
+        y = layers.Dense(2 * width, activation="silu", name=f"hidden_{block}")(y)
+        x = layers.Add(name=f"add_{block}")([x, layers.Dense(width, name=f"out_{block}")(y)])
+    x = ModulatedNormalization(name="norm")(x, vector)
+
+    # A sum over the sites that are there, then normalised: how many they are is in the vector.
+    pooled = ModulatedNormalization(name="pooled")(layers.Dot(axes=1, name="pool")([mask, x]), vector)
+    whole = layers.Dense(width, activation="silu", name="cell_hidden")(
+        layers.Concatenate(name="both")([pooled, vector])
+    )
+    outputs = {key: _head(x, field.shape[-1], key) for key, field in of_sites.items()}
+    outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
+    return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
+
+
+def _head(x: Any, units: int, name: str) -> Any:
+    """A field's prediction, 0 before training."""
+    return layers.Dense(units, kernel_initializer="zeros", dtype="float32", name=f"{name}_head")(x)
