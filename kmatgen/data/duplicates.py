@@ -23,12 +23,12 @@ def first_of_its_kind(table: CrystalTable) -> np.ndarray:
     Returns:
         `(n,)` row numbers.
     """
-    keys = crystal_keys(table)
+    keys = role_keys(table)
     seen: dict[bytes, int] = {}
     return np.array([seen.setdefault(key, row) for row, key in enumerate(keys)], np.int64)
 
 
-def crystal_keys(table: CrystalTable) -> list[bytes]:
+def role_keys(table: CrystalTable) -> list[bytes]:
     """For each crystal a key that equal crystals share; see `first_of_its_kind`."""
     settled = order_sites(with_origin(table, "atom"), "position")
     lattice = np.concatenate(

@@ -1,0 +1,93 @@
+"""Trivial generators of crystals, and the split of real ones: what a model's scores are read against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.metrics.crystal_keys import Key, is_anion, role_keys
+from kmatgen.representations.crystal_table import CrystalTable
+
+
+def shuffled_species(table: CrystalTable, n: int | None = None, seed: int = 0) -> CrystalTable:
+    """Training crystals with species exchanged within each role: a strong baseline that learned no chemistry.
+
+    Geometry and anions stay. The first cation (see `Key`) is permuted among all crystals with as many cations, then the
+    second, and so on; all atoms of an element change together. Of perovskites ABX3, A and B are shuffled.
+    Crystals of one element, and those of anions only, stay as they are.
+
+    Args:
+        table: Real crystals.
+        n: How many to give back, each used once before one is used twice. `None`: as many as given.
+        seed: Of the draw and the permutations.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = resampled(table, n, seed)
+    roles = [_roles(key) for key in role_keys(drawn)]
+    numbers = np.array([len(role) for role in roles])
+    species = drawn.species.copy()
+    for number in set(numbers.tolist()) - {0}:
+        rows = np.flatnonzero(numbers == number)
+        before = np.array([roles[row] for row in rows])
+        for role, column in enumerate(before.T):
+            after = rng.permutation(column)
+            where = drawn.species[rows] == before[:, role, None]
+            species[rows] = np.where(where, after[:, None], species[rows])
+    unknown = np.zeros(len(drawn), np.int16)
+    return replace(drawn, species=species, space_group=unknown, properties={})
+
+
+def _roles(key: Key | None) -> tuple[int, ...]:
+    """The elements that may be exchanged, in order: the cations, or the metals where there are no anions."""
+    if key is None or len(key.composition) < 2:
+        return ()
+    return key.cations or tuple(number for number, _ in key.composition if not is_anion(number))
+
+
+def resampled(table: CrystalTable, n: int | None = None, seed: int = 0) -> CrystalTable:
+    """Training crystals drawn at random: a generator that memorised, perfect in all but novelty.
+
+    Args:
+        table: Real crystals.
+        n: How many; each crystal comes once before one comes twice. `None`: as many as given.
+        seed: Of the draw.
+    """
+    if not len(table):
+        raise InputError("A baseline needs at least one real crystal. Received: an empty table.")
+    rng = np.random.default_rng(seed)
+    n = len(table) if n is None else n
+    rounds = -(-n // len(table))
+    return table[np.concatenate([rng.permutation(len(table)) for _ in range(rounds)])[:n]]
+
+
+def split_by_key(
+    table: CrystalTable, fraction: float = 0.5, seed: int = 0, keys: Sequence[Key | None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split crystals so that all of a key are on one side: a split by row leaks what is to be predicted.
+
+    Args:
+        table: Real crystals.
+        fraction: Share of keys on the second side, between 0 and 1.
+        seed: Of the split.
+        keys: Keys of the crystals, if they are known already.
+
+    Returns:
+        Row numbers of the two sides, ascending.
+
+    Raises:
+        InputError: The fraction is no share, or there is only one key, as in tables of one element.
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"The fraction of keys is between 0 and 1. Received: {fraction}.")
+    keys = role_keys(table) if keys is None else keys
+    distinct = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    if len(distinct) < 2:
+        raise InputError(f"A split by key needs at least two keys; split by row instead. Received: {len(distinct)}.")
+    second = min(len(distinct) - 1, max(1, round(fraction * len(distinct))))
+    chosen = np.zeros(len(distinct), bool)
+    chosen[np.random.default_rng(seed).permutation(len(distinct))[:second]] = True
+    side = chosen[[distinct[key] for key in keys]]
+    return np.flatnonzero(~side), np.flatnonzero(side)
