@@ -39,7 +39,8 @@ class PointCloud(Representation):
     whatever the arrays hold; `active` says which dimensions are left. The lattice is turned to its principal axes
     first, so that cubic data has one number to learn and decodes to cubic cells. Species and coordinates are whitened
     for each site by itself (`"site"`) where all crystals have the same number of sites and an order that gives their
-    index a meaning, and else over all sites (`"feature"`).
+    index a meaning. Else (`"feature"`) species are whitened over all sites, and coordinates, whose origin then means
+    nothing, have a fixed scale: a cell is 4 long.
 
     Args:
         sites: Room for this many sites. `None`: as many as the largest training crystal has.
@@ -170,12 +171,9 @@ class PointCloud(Representation):
         return {"species_mean": mean, "species_scale": _scale(values - mean)}
 
     def _coords_ranges(self, table: CrystalTable) -> dict[str, np.ndarray]:
-        centre = np.full((1, 3), 0.25)
-        if self.whiten == "no":
-            return {"coords_mean": centre, "coords_scale": centre}
-        if self.whiten == "feature":
-            deviations = wrapped(table.coords[table.mask], centre) - centre
-            return {"coords_mean": centre, "coords_scale": _scale(deviations)[None]}
+        if self.whiten != "site":
+            # Of sites whose index means nothing, no place in the cell is special: a cell is 4 long on each axis.
+            return {"coords_mean": np.full((1, 3), 0.25), "coords_scale": np.full((1, 3), 0.25)}
         centre = circular_mean(table.coords)
         centre = wrapped(table.coords, centre).mean(axis=0)
         return {"coords_mean": centre, "coords_scale": _scale(wrapped(table.coords, centre) - centre)}
