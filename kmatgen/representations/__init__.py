@@ -9,8 +9,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "CrysTens": "crystens",
     "CrystalTable": "crystal_table",
     "Decoded": "base",
+    "Flat": "flat",
     "PointCloud": "point_cloud",
     "PointCloudDecoder": "point_cloud_decoder",
     "Representation": "base",

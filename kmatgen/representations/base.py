@@ -10,6 +10,7 @@ import numpy as np
 
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable, lattice_volume
+from kmatgen.representations.elements import HEAVIEST
 
 # A field of float32 values for every name, or one array.
 Arrays = np.ndarray | dict[str, np.ndarray]
@@ -112,9 +113,10 @@ class Representation:
         self.check_fitted()
         arrays = self.check_shapes(arrays)
         values = list(arrays.values()) if isinstance(arrays, dict) else [arrays]
-        finite = np.all([np.isfinite(v.reshape(len(v), -1)).all(axis=1) for v in values], axis=0)
-        arrays = _map(lambda v: np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, np.float32(0)), arrays)
-        with np.errstate(over="ignore"):
+        finite = np.all([np.isfinite(v).all(axis=tuple(range(1, v.ndim))) for v in values], axis=0)
+        if not finite.all():
+            arrays = _map(lambda v: np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, np.float32(0)), arrays)
+        with np.errstate(over="ignore", invalid="ignore"):
             columns = self.from_arrays(arrays)
         return _keep_crystals(columns, finite)
 
@@ -172,15 +174,16 @@ def _keep_crystals(columns: dict[str, np.ndarray], finite: np.ndarray) -> Decode
     lattice, species, coords = (np.asarray(columns[name]) for name in ("lattice", "species", "coords"))
     n = len(lattice)
     space_group = np.asarray(columns.get("space_group", np.zeros(n, np.int16)))
-    numbers = np.concatenate([lattice, coords.reshape(n, -1)], axis=1)
+    finite = finite & np.isfinite(lattice).all(axis=1) & np.isfinite(coords).all(axis=(1, 2))
     with np.errstate(invalid="ignore"):
         reasons = {
-            "numbers that are not finite": ~finite | ~np.isfinite(numbers).all(axis=1),
+            "numbers that are not finite": ~finite,
+            "an atomic number that is no element": ((species < 0) | (species > HEAVIEST)).any(axis=1),
             "no sites": (species > 0).sum(axis=1) == 0,
             "a length that is not positive": (lattice[:, :3] <= 0).any(axis=1),
             "angles that fit no cell": ~(lattice_volume(lattice) > 0) | ~((lattice[:, 3:] > 0).all(axis=1)),
         }
-    refused = np.full(n, "", dtype="<U32")
+    refused = np.full(n, "", dtype="<U40")
     for reason, rows in reversed(reasons.items()):
         refused[rows] = reason
     good = np.flatnonzero(refused == "")
