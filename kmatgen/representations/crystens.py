@@ -211,7 +211,7 @@ def proposed_positions(coords: np.ndarray, differences: np.ndarray, n_sites: np.
     sites = coords.shape[1]
     here = (np.arange(sites) < n_sites[:, None]).astype(differences.dtype)[:, None]
     number = np.maximum(n_sites, 1)[:, None, None]
-    into = (here @ differences.reshape(len(coords), sites, -1)).reshape(coords.shape)
+    into = (here @ differences.reshape(-1, sites, 3 * sites)).reshape(coords.shape)
     out_of = (here[:, None] @ differences)[:, :, 0]
     mean = (here @ coords - (into - out_of) / 2) / number
     share = 1 - 1 / (HEADER + number)
