@@ -5,9 +5,9 @@ from __future__ import annotations
 import moyopy
 import numpy as np
 
-from kmatgen.data.crystal_symmetry import symmetry_datasets
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable, lattice_parameters
+from kmatgen.representations.space_groups import symmetry_datasets
 
 CELLS = ("given", "primitive", "conventional", "niggli")
 

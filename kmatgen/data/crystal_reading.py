@@ -18,10 +18,10 @@ from kmatgen.data.crystal_cells import CELLS, with_cell
 from kmatgen.data.crystal_cif import UnitCell
 from kmatgen.data.crystal_files import Entry, read_entry
 from kmatgen.data.crystal_origin import ORIGINS, with_origin
-from kmatgen.data.crystal_symmetry import check_tolerances, with_space_groups
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.site_order import ORDERS, order_sites
+from kmatgen.representations.space_groups import check_tolerances, with_space_groups
 
 LEAST_VOLUME = 0.1  # cubic Angstrom
 LEAST_DISTANCE = 0.5  # Angstrom; no two nuclei of a crystal are nearer

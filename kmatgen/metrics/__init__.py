@@ -38,7 +38,6 @@ _HOMES = {
     "lattice_error": "crystal_keys",
     "median_distance": "kernels",
     "mmd": "kernels",
-    "periodic_distances": "crystal_distances",
     "phase_fractions": "phases",
     "prdc": "fidelity",
     "radial_average": "correlation",

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kmatgen.metrics.crystal_distances import periodic_distances
 from kmatgen.metrics.crystal_validity import element_counts, structurally_valid
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.distances import periodic_distances
 
 # Elements that take the anion's part beside metals: hydrogen, carbon, and groups 15 to 17 without metalloids.
 _ANIONS = np.isin(np.arange(119), [1, 6, 7, 8, 9, 15, 16, 17, 34, 35, 53])

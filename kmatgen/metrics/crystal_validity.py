@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_distances import periodic_distances
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.distances import periodic_distances
 
 OXIDATION_TABLES = ("smact14", "icsd16", "icsd24", "pymatgen_sp")
 _HEAVIEST = 118

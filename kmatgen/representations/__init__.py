@@ -17,6 +17,7 @@ _HOMES = {
     "PointCloudDecoder": "point_cloud_decoder",
     "Representation": "base",
     "order_sites": "site_order",
+    "periodic_distances": "distances",
 }
 
 __all__ = sorted(_HOMES)

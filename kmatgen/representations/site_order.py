@@ -54,7 +54,9 @@ def check_order(order: str) -> None:
 
 def wrapped(coords: np.ndarray, centre: np.ndarray | float = 0.25) -> np.ndarray:
     """Fractional coordinates moved by whole cells to within half a cell of `centre`; [-1/4, 3/4) for 1/4."""
-    return (coords - centre + 0.5) % 1.0 - 0.5 + centre
+    inside = (coords - centre + 0.5) % 1.0
+    # Numbers just below 0 round up to 1.
+    return np.where(inside < 1.0, inside, 0.0) - 0.5 + centre
 
 
 def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 5) -> np.ndarray:

@@ -1,9 +1,9 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from kmatgen.metrics.crystal_distances import periodic_distances, reduced_vectors
 from kmatgen.representations import CrystalTable
 from kmatgen.representations.crystal_table import lattice_matrix
+from kmatgen.representations.distances import periodic_distances, reduced_vectors
 
 from .crystals import cubic
 
