@@ -4,6 +4,9 @@ A builder's `condition` says what is given: `None`; `{"classes": 10}`, ids of sh
 a property vector of shape `(batch, 3)`, best scaled to about unit variance. A network that takes one has the
 inputs `{"noise", "condition"}` or `{"sample", "condition"}`, otherwise the noise or the sample alone.
 
+A property vector may be given in its own units, with `"mean"` and `"scale"` beside its size, numbers or lists, by which
+the network then standardises it.
+
 Denoisers also take several at once, by name: `{"mask": {"size": 24}, "space_group": {"classes": 231}}`.
 """
 
@@ -13,13 +16,14 @@ from math import prod
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from kmatgen.errors import InputError
 from kmatgen.networks.parts import Modulation, check_choice, spectral
 
-Condition = dict[str, int] | None
-Conditions = Condition | dict[str, dict[str, int]]
+Condition = dict[str, Any] | None
+Conditions = Condition | dict[str, dict[str, Any]]
 
 # Class ids are embedded in as many dimensions as there are classes, up to this many.
 _LARGEST_EMBEDDING = 16
@@ -33,8 +37,9 @@ def condition_input(condition: Condition) -> Any:
     """
     if condition is None:
         return None
-    well_formed = isinstance(condition, dict) and len(condition) == 1 and set(condition) <= {"classes", "size"}
-    if not well_formed or min(condition.values()) < 1:
+    kinds = set(condition) - {"mean", "scale"} if isinstance(condition, dict) else set()
+    well_formed = kinds == {"classes"} == set(condition) if "classes" in kinds else kinds == {"size"}
+    if not well_formed or condition[kinds.pop()] < 1:
         raise InputError(
             'condition is None, {"classes": n} for class ids or {"size": n} for a property vector. '
             f"Received: {condition!r}."
@@ -79,7 +84,11 @@ def join_inputs(name: str, tensor: Any, given: Any) -> Any:
 def as_vector(given: Any, condition: Condition, name: str = "embedding") -> Any:
     """The condition as a vector: class ids embedded, a property vector as it is."""
     if "size" in condition:
-        return given
+        mean, scale = np.asarray(condition.get("mean", 0.0)), np.asarray(condition.get("scale", 1.0))
+        if not mean.any() and (scale == 1).all():
+            return given
+        options = {"dtype": "float32", "name": name.replace("embedding", "standardised")}
+        return layers.Rescaling((1 / scale).tolist(), (-mean / scale).tolist(), **options)(given)
     classes = condition["classes"]
     # Of unit variance, as the noise and standardised properties are.
     normal = keras.initializers.RandomNormal(stddev=1.0)

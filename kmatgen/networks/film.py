@@ -31,8 +31,8 @@ def film_mlp(
         name: Name of the model.
 
     Returns:
-        A model of `{"sample", "time"}`, and `"condition"` where there is one, to what the sample is; in float32, and
-        0 before training.
+        A model of `{"sample", "time"}`, with a condition also `"condition"` and `"known"`, to what the sample is; in
+        float32, and 0 before training.
 
     Raises:
         InputError: A width or a number of blocks that is not positive.
@@ -57,21 +57,37 @@ def film_mlp(
 
 
 def denoiser_inputs(sample_shape: Shapes, condition: Conditions) -> dict[str, Any]:
-    """The symbolic inputs of a denoiser: `sample`, `time`, and `condition` where there is one."""
+    """The symbolic inputs of a denoiser.
+
+    `sample` and `time`; `condition` where there is one; and `known`, 1 where the condition is to be heeded and 0
+    elsewhere, unless a mask of sites, which is always heeded, is all that is given.
+    """
     if isinstance(sample_shape, dict):
         sample: Any = {name: keras.Input(tuple(shape), name=name) for name, shape in sample_shape.items()}
     else:
         sample = keras.Input(tuple(sample_shape), name="sample")
     inputs = {"sample": sample, "time": keras.Input((), name="time")}
     given = condition_inputs(condition)
-    return inputs if given is None else {**inputs, "condition": given}
+    if given is not None:
+        inputs["condition"] = given
+    if given is not None and not (isinstance(given, dict) and set(given) == {"mask"}):
+        inputs["known"] = keras.Input((), name="known")
+    return inputs
 
 
 def modulation(inputs: dict[str, Any], condition: Conditions, width: int, more: tuple[Any, ...] = ()) -> Any:
     """The vector that tells every block the time, the condition, and whatever else concerns the whole sample."""
     told = [TimeEmbedding(64, name="time_embedding")(inputs["time"]), *more]
-    if condition is not None:
-        told.append(as_one_vector(inputs["condition"], condition))
+    given = inputs.get("condition")
+    if isinstance(given, dict) and "mask" in given:
+        told.append(given["mask"])
+        given = {name: entry for name, entry in given.items() if name != "mask"}
+        condition = {name: each for name, each in condition.items() if name != "mask"}
+    if "known" in inputs:
+        known = layers.Reshape((1,), name="known_column")(inputs["known"])
+        heeded = layers.Multiply(name="heeded")([as_one_vector(given, condition), known])
+        # What is disregarded is 0, and so might be what is asked for: the network is told which it is.
+        told += [heeded, known]
     x = layers.Dense(width, activation="silu", name="modulation_in")(_joined(told, "told"))
     return layers.Dense(width, activation="silu", name="modulation")(x)
 

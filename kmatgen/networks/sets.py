@@ -43,7 +43,8 @@ def site_transformer(
         name: Name of the model.
 
     Returns:
-        A model of `{"sample", "time", "condition"}` to fields of the same shapes; float32, and 0 before training.
+        A model of `{"sample", "time", "condition"}`, with more than the mask in the condition also `"known"`, to
+        fields of the same shapes; float32, and 0 before training.
 
     Raises:
         InputError: No coordinates, or no mask in the condition.

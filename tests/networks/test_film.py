@@ -34,11 +34,32 @@ def test_parameters():
     assert film_mlp((numbers,)).count_params() == expected
 
 
-def test_plain_sample_and_condition(rng):
-    network = film_mlp((4,), width=8, blocks=1, condition={"gap": {"size": 1}, "group": {"classes": 5}})
-    given = {"gap": np.ones((2, 1), "float32"), "group": np.array([0, 4], "int32")}
-    found = network({"sample": np.ones((2, 4), "float32"), "time": np.ones(2, "float32"), "condition": given})
-    assert tuple(found.shape) == (2, 4)
+@pytest.fixture
+def conditional(rng):
+    gap = {"size": 1, "mean": 3.0, "scale": 2.0}
+    network = film_mlp((4,), width=8, blocks=1, condition={"gap": gap, "group": {"classes": 5}})
+    network.set_weights([rng.normal(size=weight.shape) for weight in network.get_weights()])
+
+    def call(gap, known, group=0):
+        given = {"gap": np.full((1, 1), gap, "float32"), "group": np.array([group], "int32")}
+        inputs = {"sample": np.ones((1, 4), "float32"), "time": np.ones(1, "float32"), "condition": given}
+        return np.asarray(network({**inputs, "known": np.array([known], "float32")}))
+
+    return call
+
+
+def test_condition_is_heeded_or_not(conditional):
+    assert np.abs(conditional(1.0, 1) - conditional(5.0, 1)).max() > 0.01
+    assert np.abs(conditional(1.0, 1, 0) - conditional(1.0, 1, 4)).max() > 0.01
+    assert_array_equal(conditional(1.0, 0), conditional(5.0, 0, 4))
+    # The mean is 0 to the network, which still knows that it was asked for.
+    assert np.abs(conditional(3.0, 1) - conditional(3.0, 0)).max() > 0.01
+
+
+def test_condition_is_standardised(rng):
+    condition = {"gap": {"size": 1, "mean": 3.0, "scale": 2.0}}
+    network = film_mlp((4,), width=8, blocks=1, condition=condition)
+    assert_allclose(network.get_layer("gap_standardised")(np.array([[1.0], [5.0]])), [[-1], [1]])
 
 
 def test_round_trip(rng, tmp_path):
