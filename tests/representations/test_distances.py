@@ -4,8 +4,7 @@ from numpy.testing import assert_allclose
 from kmatgen.representations import CrystalTable
 from kmatgen.representations.crystal_table import lattice_matrix
 from kmatgen.representations.distances import periodic_distances, reduced_vectors
-
-from .crystals import cubic
+from tests.metrics.crystals import cubic
 
 
 def random_cells(rng, n, sites):
