@@ -7,7 +7,6 @@ loss, only on those that vary; the rest comes back from the representation exact
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import keras
 import numpy as np
@@ -70,11 +69,6 @@ class ActiveDecoder(PointCloudDecoder):
             whole[name] = tf.reshape(flat, [n, *shapes[name]])
         return super().call(whole)
 
-    def compute_output_spec(self, inputs: dict[str, keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
-        n, shapes = next(iter(inputs.values())).shape[0], self.representation.shapes
-        whole = {name: keras.KerasTensor((n, *shape), "float32") for name, shape in shapes.items()}
-        return super().compute_output_spec(whole)
-
 
 def active_decoder(representation: PointCloud) -> keras.Model:
     """A functional model from `active_fields` to physical units."""
@@ -83,8 +77,12 @@ def active_decoder(representation: PointCloud) -> keras.Model:
 
 
 def set_decoder(representation: PointCloud) -> keras.Model:
-    """A functional model from a `sample` of fields and a `condition` with their `mask` to physical units."""
-    inputs: dict[str, Any] = {name: keras.Input(shape, name=name) for name, shape in representation.shapes.items()}
-    decoded = representation.decoder_layer(inputs)
-    mask = inputs.pop("mask")
-    return keras.Model({"sample": inputs, "condition": {"mask": mask}}, decoded, name="set_decoder")
+    """A functional model from a `sample` of fields and a `condition` with their `mask` to physical units.
+
+    Fields in which nothing varies are no part of the sample.
+    """
+    shapes = representation.shapes
+    sample = {name: keras.Input(shapes[name], name=name) for name in active_places(representation)}
+    mask = keras.Input(shapes["mask"], name="mask")
+    decoded = representation.decoder_layer({**sample, "mask": mask})
+    return keras.Model({"sample": sample, "condition": {"mask": mask}}, decoded, name="set_decoder")

@@ -21,8 +21,9 @@ class PointCloudDecoder(keras.layers.Layer):
         **kwargs: As for any Keras layer. Computes in float32 whatever the policy.
 
     Call with a dict of `lattice` `(n, 6)`, `species` `(n, sites, F)`, `coords` `(n, sites, 3)` and `mask`
-    `(n, sites)`; returns `lattice` (a, b, c in Angstrom, alpha, beta, gamma in degrees), `species` (int32 atomic
-    numbers), `coords` (fractional, in [0, 1)) and `mask` (float32), 0 where the mask is at most 1/2.
+    `(n, sites)`; a field in which nothing varies may be left out. Returns `lattice` (a, b, c in Angstrom, alpha, beta,
+    gamma in degrees), `species` (int32 atomic numbers), `coords` (fractional, in [0, 1)) and `mask` (float32), 0 where
+    the mask is at most 1/2.
     """
 
     def __init__(self, representation: PointCloud | Mapping[str, Any], **kwargs: Any) -> None:
@@ -35,6 +36,8 @@ class PointCloudDecoder(keras.layers.Layer):
 
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         fields = {name: tf.cast(values, tf.float32) for name, values in inputs.items()}
+        n, shapes = tf.shape(fields["mask"])[0], self.representation.shapes
+        fields |= {name: tf.zeros([n, *shapes[name]]) for name in set(shapes) - set(fields)}
         present = fields["mask"] > 0.5
         mask = tf.cast(present, tf.float32)
         return {
@@ -68,9 +71,9 @@ class PointCloudDecoder(keras.layers.Layer):
         return tf.constant(self.representation.constants[name], dtype)
 
     def compute_output_spec(self, inputs: dict[str, keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
-        shapes = {name: inputs[name].shape for name in ("lattice", "coords", "mask")}
-        outputs = {name: keras.KerasTensor(shape, "float32") for name, shape in shapes.items()}
-        return {**outputs, "species": keras.KerasTensor(inputs["mask"].shape, "int32")}
+        n, shapes = next(iter(inputs.values())).shape[0], self.representation.shapes
+        outputs = {name: keras.KerasTensor((n, *shapes[name]), "float32") for name in ("lattice", "coords", "mask")}
+        return {**outputs, "species": keras.KerasTensor((n, *shapes["mask"]), "int32")}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "representation": keras.saving.serialize_keras_object(self.representation)}

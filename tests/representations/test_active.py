@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import keras
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -41,6 +44,19 @@ def test_set_decoder():
     sample = {name: values for name, values in arrays.items() if name != "mask"}
     found = set_decoder(representation)({"sample": sample, "condition": {"mask": arrays["mask"]}})
     assert_array_equal(found["species"], representation.decode(arrays).table.species)
+
+
+def test_one_element_is_no_field():
+    table = triclinic(20)
+    table = replace(table, species=np.where(table.mask, 6, 0))
+    representation = PointCloud().fit(table)
+    arrays = representation.encode(table)
+    decoder = set_decoder(representation)
+    assert set(decoder.input["sample"]) == {"lattice", "coords"}
+    sample = {name: arrays[name] for name in ("lattice", "coords")}
+    found = decoder({"sample": sample, "condition": {"mask": arrays["mask"]}})
+    assert_array_equal(found["species"], representation.decode(arrays).table.species)
+    assert_allclose(found["lattice"], table.lattice, rtol=1e-5)
 
 
 def test_refuses_crystals_of_several_sizes():
