@@ -13,6 +13,12 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Several processes for the whole suite; for a file or two, none: importing TensorFlow again takes longer."""
+    whole = config.args_source is not pytest.Config.ArgsSource.ARGS
+    return min(len(os.sched_getaffinity(0)), 4) if whole else 0
+
+
 @pytest.fixture(autouse=True)
 def fresh_state():
     """Every test starts from the same seeds and the same precision."""

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -27,8 +28,23 @@ def tiny(**more):
     return presets.resolve("vae", {**TINY, **more})
 
 
-def test_a_run_is_complete(tmp_path):
-    run = training.train(tiny(), tmp_path / "run", verbose=0)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two epochs; tests leave it as it is, or change a `copy`."""
+    return training.train(tiny(), tmp_path_factory.mktemp("two") / "run", verbose=0)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of four epochs that was never interrupted."""
+    return training.train(tiny(**{"fit.epochs": 4}), tmp_path_factory.mktemp("four") / "run", verbose=0)
+
+
+def copy(run, folder):
+    return shutil.copytree(run.folder, folder / "copy")
+
+
+def test_a_run_is_complete(run):
     names = {path.name for path in run.folder.iterdir()}
     pictures = {"samples.png", "real.png", "reconstructions.png", "traversal.png", "loss_curves.png"}
     assert names == pictures | {
@@ -45,16 +61,13 @@ def test_a_run_is_complete(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_repeats_from_its_configuration(tmp_path):
-    first = training.train(tiny(), tmp_path / "first", verbose=0)
-    again = training.train(Run.open(first.folder).config, tmp_path / "again", verbose=0)
-    pd.testing.assert_frame_equal(first.history(), again.history())
+def test_a_run_repeats_from_its_configuration(run, tmp_path):
+    again = training.train(Run.open(run.folder).config, tmp_path / "again", verbose=0)
+    pd.testing.assert_frame_equal(run.history(), again.history())
 
 
-def test_resume_equals_the_run_that_was_not_interrupted(tmp_path):
-    whole = training.train(tiny(**{"fit.epochs": 4}), tmp_path / "whole", verbose=0)
-    half = training.train(tiny(), tmp_path / "half", verbose=0)
-    training.resume(half.folder, {"fit.epochs": 4}, verbose=0)
+def test_resume_equals_the_run_that_was_not_interrupted(run, whole, tmp_path):
+    half = training.resume(copy(run, tmp_path), {"fit.epochs": 4}, verbose=0)
     pd.testing.assert_frame_equal(half.history(), whole.history())
     for one, other in zip(half.load_model().get_weights(), whole.load_model().get_weights(), strict=True):
         assert_array_equal(one, other)
@@ -73,9 +86,7 @@ def test_resume_goes_on_with_random_crops(tmp_path, rng):
     pd.testing.assert_frame_equal(half.history(), whole.history())
 
 
-def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
-    whole = training.train(tiny(**{"fit.epochs": 3}), tmp_path / "whole", verbose=0)
-
+def test_an_interrupted_run_goes_on(whole, tmp_path, monkeypatch):
     class Interrupt(keras.callbacks.Callback):
         def __init__(self, *arguments, **options):
             super().__init__()
@@ -86,7 +97,7 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "SampleGrid", Interrupt)
     with pytest.raises(KeyboardInterrupt):
-        training.train(tiny(**{"fit.epochs": 3}), tmp_path / "run", verbose=0)
+        training.train(whole.config, tmp_path / "run", verbose=0)
     monkeypatch.undo()
     assert Run.open(tmp_path / "run").finished_epochs == 1
     run = training.resume(tmp_path / "run", verbose=0)
@@ -104,20 +115,18 @@ def test_an_interruption_before_the_first_epoch_is_over(tmp_path, monkeypatch):
     assert training.resume(tmp_path / "run", verbose=0).finished_epochs == 2
 
 
-def test_occupied_folders_are_refused_and_left_alone(tmp_path):
+def test_occupied_folders_are_refused_and_left_alone(run, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(kg.InputError, match="holds other files"):
         training.train(tiny(), tmp_path, verbose=0)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    run = training.train(tiny(), tmp_path / "run", verbose=0)
     before = (run.folder / "history.csv").read_bytes()
     with pytest.raises(kg.InputError, match=r"already holds a run; go on with --resume"):
         training.train(tiny(), run.folder, verbose=0)
     assert (run.folder / "history.csv").read_bytes() == before
 
 
-def test_resume_with_other_settings_is_refused(tmp_path):
-    run = training.train(tiny(), tmp_path / "run", verbose=0)
+def test_resume_with_other_settings_is_refused(run, tmp_path):
     with pytest.raises(kg.InputError, match=r"fit\.batch_size=8.*Received: fit\.batch_size=16"):
         training.resume(run.folder, {"fit.batch_size": 16, "fit.epochs": 9}, verbose=0)
     assert Run.open(run.folder).config["fit"]["epochs"] == 2
@@ -130,11 +139,11 @@ def test_changed_data_are_noticed_on_resume(tmp_path, rng):
     folder.mkdir()
     for index in range(6):
         Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / f"{index}.png")
-    config = tiny(**{"data.source": str(folder)})
+    config = tiny(**{"data.source": str(folder), "fit.epochs": 1})
     run = training.train(config, tmp_path / "run", verbose=0)
     Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / "0.png")
     with pytest.raises(kg.InputError, match="have changed since it began"):
-        training.resume(run.folder, {"fit.epochs": 3}, verbose=0)
+        training.resume(run.folder, {"fit.epochs": 2}, verbose=0)
 
 
 def test_no_folder_is_made_for_data_that_cannot_be_used(tmp_path):

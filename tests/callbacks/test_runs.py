@@ -9,7 +9,7 @@ from tests.checks import MODELS, batched, compiled, images
 
 
 def test_sample_grid_pictures_the_same_points(tmp_path):
-    model = compiled(MODELS["vae"])
+    model = compiled(MODELS["vae"], run_eagerly=True)
     grid = SampleGrid(tmp_path, n=4, every=2, seed=3, images=images(4))
     model.fit(batched(), epochs=3, callbacks=[grid], verbose=0)
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
@@ -21,19 +21,19 @@ def test_sample_grid_pictures_the_same_points(tmp_path):
 
 
 def test_sample_grid_skips_epochs(tmp_path):
-    model = compiled(MODELS["vae"])
+    model = compiled(MODELS["vae"], run_eagerly=True)
     model.fit(batched(8), epochs=5, callbacks=[SampleGrid(tmp_path, n=4, every=3)], verbose=0)
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [f"epoch_000{n}.png" for n in (1, 3, 5)]
 
 
 def test_sample_grid_of_a_model_without_prior(tmp_path):
-    model = compiled(MODELS["autoencoder"])
+    model = compiled(MODELS["autoencoder"], run_eagerly=True)
     model.fit(batched(8), epochs=1, callbacks=[SampleGrid(tmp_path, images=images(4))], verbose=0)
     assert [path.name for path in (tmp_path / "samples").iterdir()] == ["reconstructed_0001.png"]
 
 
 def test_epoch_checkpoint_keeps_the_latest(tmp_path):
-    model = compiled(MODELS["vae"])
+    model = compiled(MODELS["vae"], run_eagerly=True)
     model.fit(batched(8), epochs=3, callbacks=[EpochCheckpoint(tmp_path, keep=2)], verbose=0)
     assert [number for number, _ in checkpoints(tmp_path)] == [2, 3]
     assert len(list(tmp_path.iterdir())) == 2

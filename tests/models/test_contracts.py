@@ -50,7 +50,7 @@ def test_steps_per_execution(case):
 
 
 @mostly
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_precision(case, policy):
     checks.check_precision(case, policy)
 
