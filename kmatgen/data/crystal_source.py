@@ -1,0 +1,161 @@
+"""Crystals opened for training: fields on the scale of a model, their conditions, and the way back to crystals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kmatgen.data.crystal_conditions import CrystalConditions
+from kmatgen.data.crystals import Crystals, read_crystals
+from kmatgen.errors import InputError
+from kmatgen.representations import PointCloud
+from kmatgen.representations.active import active_decoder, active_fields, active_places, set_decoder
+from kmatgen.representations.crystal_table import CrystalTable
+
+if TYPE_CHECKING:
+    import keras
+
+# Of the coordinates of interchangeable sites, see `PointCloud`.
+CELL_LENGTH = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalSource:
+    """Crystals of one collection, split, and what a model has to know of them.
+
+    Crystals that all have the same number of sites, in an order that gives each of them a role, are told by the numbers
+    that vary among them (`kmatgen.representations.active`). Others are sets of sites in a lattice, with a mask that
+    says which sites there are; the mask is a condition, which a model draws from those of the training crystals.
+
+    Attributes:
+        crystals: All that was read, with the report of what was refused.
+        train: The crystals to train on.
+        test: Those held out. No key of elements and roles is in both.
+        representation: Fitted to the training crystals.
+        conditions: What crystals are generated for.
+    """
+
+    crystals: Crystals
+    train: CrystalTable
+    test: CrystalTable
+    representation: PointCloud
+    conditions: CrystalConditions
+
+    @property
+    def are_sets(self) -> bool:
+        """Whether sites are interchangeable, rather than each having a role."""
+        return self.representation.whiten != "site"
+
+    def fields(self, table: CrystalTable) -> dict[str, np.ndarray]:
+        """The samples that a model is trained on."""
+        arrays = self.representation.encode(table)
+        if not self.are_sets:
+            return active_fields(self.representation, arrays)
+        return {name: arrays[name] for name in active_places(self.representation)}
+
+    def conditions_of(self, table: CrystalTable) -> dict[str, np.ndarray] | None:
+        """The conditions of real crystals, None where there are none."""
+        found = self.conditions.arrays(table)
+        if self.are_sets:
+            mask = table.with_sites(self.representation.sites).mask
+            found = {"mask": mask.astype(np.float32), **found}
+        return found or None
+
+    @property
+    def condition_specs(self) -> dict[str, dict[str, Any]] | None:
+        """What denoisers are built for, None where there are no conditions."""
+        mask = {"mask": {"size": self.representation.sites}} if self.are_sets else {}
+        return {**mask, **self.conditions.specs} or None
+
+    @property
+    def decoder(self) -> keras.Model:
+        """From fields on the scale of training to lattice, species, coordinates and mask in physical units."""
+        return set_decoder(self.representation) if self.are_sets else active_decoder(self.representation)
+
+    def asked(self, request: dict[str, Any]) -> dict[str, np.ndarray] | None:
+        """What `generate` is given for a user's request, see `CrystalConditions.asked`.
+
+        A formula also chooses the number of sites, where crystals have several.
+        """
+        found = self.conditions.asked(request)
+        count = self.conditions.site_count(str(request["composition"])) if "composition" in request else None
+        if self.are_sets and count is not None:
+            found["mask"] = (np.arange(self.representation.sites) < count).astype(np.float32)
+        return found or None
+
+    def describe(self) -> dict[str, Any]:
+        """What the data are, for the run and for the manifest of an export."""
+        return {
+            **self.crystals.describe(),
+            "train_crystals": len(self.train),
+            "test_crystals": len(self.test),
+            "representation": {"class_name": "point_cloud", "config": self.representation.get_config()},
+            "conditions": self.conditions.get_config(),
+            "content_hash": self.crystals.content_hash,
+        }
+
+
+def open_crystals(
+    source: str | Path,
+    *,
+    column: str | None = None,
+    cell: str | None = None,
+    max_sites: int = 64,
+    conditions: list[str] | tuple[str, ...] = (),
+    representation: dict[str, Any] | None = None,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: bool = False,
+) -> CrystalSource:
+    """Read, split and encode crystals.
+
+    Args:
+        source: As for `read_crystals`.
+        column: The csv column that holds the crystals. None finds it.
+        cell: As for `read_crystals`. None: as given where all crystals have the same number of sites, else Niggli's
+            reduced cell, so that equal crystals have equal lattices.
+        max_sites: Crystals with more sites are refused.
+        conditions: Names of what crystals are generated for, see `CrystalConditions`.
+        representation: Arguments of `PointCloud`.
+        test_fraction: Share of the crystals that is held out, between 0 and 1.
+        seed: Seed of the split.
+        jobs: Processes that read.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: The crystals cannot be read, there are too few, or a condition is unknown.
+    """
+    options = {"column": column, "max_sites": max_sites, "jobs": jobs, "progress": progress}
+    crystals = read_crystals(source, cell=cell or "given", **options)
+    if cell is None and len(np.unique(crystals.table.n_sites)) > 1:
+        crystals = read_crystals(source, cell="niggli", **options)
+    train, test = split_by_key(crystals.table, test_fraction, seed)
+    asked = CrystalConditions(conditions).fit(train)
+    train, test = (table[asked.known_rows(table)] for table in (train, test))
+    if len(train) < 2 or not len(test):
+        raise InputError(
+            "Training needs at least 2 crystals and 1 held out, with all properties that are asked for. "
+            f"Received: {len(train)} and {len(test)} of {len(crystals)} from {source}."
+        )
+    fitted = PointCloud(**(representation or {})).fit(train)
+    return CrystalSource(crystals, train, test, fitted, asked)
+
+
+def split_by_key(table: CrystalTable, test_fraction: float, seed: int) -> tuple[CrystalTable, CrystalTable]:
+    """Hold out about a share of the crystals, so that no set of elements is on both sides.
+
+    Where crystals differ in structure alone, such as those of one element, they are divided one by one.
+    """
+    keys = ["-".join(map(str, np.unique(row[row > 0]))) for row in table.species]
+    names, group = np.unique(keys, return_inverse=True)
+    if len(names) < 10:
+        group = np.arange(len(table))
+    order = np.random.default_rng(seed).permutation(group.max() + 1)
+    sizes = np.bincount(group)[order]
+    held_out = order[np.cumsum(sizes) - sizes < round(test_fraction * len(table))]
+    test = np.isin(group, held_out)
+    return table[~test], table[test]
