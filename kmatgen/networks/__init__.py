@@ -1,6 +1,7 @@
 """Builders of functional `keras.Model`s: networks know no training."""
 
 from kmatgen.networks.conv import conv_decoder, conv_encoder
+from kmatgen.networks.crystals import crystal_denoiser
 from kmatgen.networks.dcgan import dcgan_discriminator, dcgan_generator
 from kmatgen.networks.energy import energy_discriminator
 from kmatgen.networks.film import film_mlp
@@ -11,6 +12,7 @@ from kmatgen.networks.sets import site_transformer
 __all__ = [
     "conv_decoder",
     "conv_encoder",
+    "crystal_denoiser",
     "dcgan_discriminator",
     "dcgan_generator",
     "energy_discriminator",

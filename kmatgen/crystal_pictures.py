@@ -1,0 +1,69 @@
+"""Pictures of crystals: cells drawn with their atoms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kmatgen.representations.crystal_table import CrystalTable
+
+# Looking a little from above and from the side, so that atoms behind one another are told apart.
+_VIEW = "-80x,12y,3z"
+_PIXELS_PER_INCH = 110
+
+
+def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles: list[str] | None = None) -> Path:
+    """Draw crystals side by side, each with its formula.
+
+    Atoms on faces and edges of a cell are drawn once. Colours and radii are those of Jmol.
+
+    Args:
+        table: Crystals whose lattices are valid; those that are not stay empty.
+        path: File of the picture.
+        columns: Crystals in a row.
+        titles: Written above each crystal instead of its formula.
+
+    Returns:
+        The path.
+    """
+    rows = -(-len(table) // columns)
+    figure = Figure(figsize=(2.2 * columns, 2.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for row in range(len(table)):
+        _draw(axes[row], table, row, None if titles is None else titles[row])
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=_PIXELS_PER_INCH)
+    return path
+
+
+def formulas(table: CrystalTable) -> list[str]:
+    """The reduced formula of each crystal."""
+    from pymatgen.core import Composition, Element
+
+    found = []
+    for species in table.species:
+        numbers, counts = np.unique(species[species > 0], return_counts=True)
+        composition = {Element.from_Z(int(z)).symbol: int(n) for z, n in zip(numbers, counts, strict=True)}
+        found.append(Composition(composition).reduced_formula)
+    return found
+
+
+def _draw(axis: object, table: CrystalTable, row: int, title: str | None) -> None:
+    from ase import Atoms
+    from ase.visualize.plot import plot_atoms
+
+    here = table.mask[row]
+    if not np.isfinite(table.volume[row]) or not here.any():
+        axis.set_title("no cell", fontsize=9)
+        return
+    atoms = Atoms(
+        table.species[row][here], scaled_positions=table.coords[row][here] % 1, cell=table.matrix[row], pbc=True
+    )
+    plot_atoms(atoms, axis, rotation=_VIEW, radii=0.45, show_unit_cell=2)
+    axis.set_axis_off()
+    axis.set_title(title or formulas(table[[row]])[0], fontsize=9)

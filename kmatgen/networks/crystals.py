@@ -1,0 +1,32 @@
+"""The denoiser that suits crystals as their source tells them: an MLP of their roles, or a transformer of their sites."""
+
+from __future__ import annotations
+
+import keras
+
+from kmatgen.networks.conditions import Conditions
+from kmatgen.networks.film import film_mlp
+from kmatgen.networks.sets import site_transformer
+
+
+def crystal_denoiser(
+    sample_shape: dict[str, tuple[int, ...]],
+    width: int | None = None,
+    blocks: int = 4,
+    period: float = 4.0,
+    condition: Conditions = None,
+    name: str = "denoiser",
+) -> keras.Model:
+    """`film_mlp` for fields that are vectors, `site_transformer` for coordinates `(sites, 3)`.
+
+    Args:
+        sample_shape: Shape of each field by name.
+        width: Units of a block, or channels of a site. `None`: 256 and 128.
+        blocks: Number of blocks.
+        period: Length of a cell edge in the scale of `coords`, for sets of sites.
+        condition: See `kmatgen.networks.conditions`.
+        name: Name of the network.
+    """
+    if len(sample_shape.get("coords", ())) == 2:
+        return site_transformer(sample_shape, width or 128, blocks, period=period, condition=condition, name=name)
+    return film_mlp(sample_shape, width or 256, blocks, condition=condition, name=name)
