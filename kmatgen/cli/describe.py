@@ -21,7 +21,7 @@ def data(folder: Path, metadata: Path | None, strict: bool, as_json: bool) -> No
     Example:
       kmatgen data micrographs/
     """
-    from kmatgen.data.micrographs import find_micrographs
+    from kmatgen.data.inspection import find_micrographs
 
     description = find_micrographs(folder, metadata=metadata, strict=strict, progress=not as_json).describe()
     if as_json:

@@ -14,13 +14,13 @@ _HOMES = {
     "Micrographs": "micrographs",
     "Polycrystals": "polycrystals",
     "batches": "pipeline",
-    "find_micrographs": "micrographs",
+    "find_micrographs": "inspection",
     "from_tfds": "pipeline",
     "grain_statistics": "polycrystals",
     "micrograph_patches": "patches",
     "polycrystal": "polycrystals",
     "read_crystals": "crystals",
-    "split_files": "micrographs",
+    "split_files": "splits",
 }
 
 __all__ = sorted(_HOMES)

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.data.decoding import image_loader, image_table
-from kmatgen.data.micrographs import Micrograph, Micrographs, check_channels, inspect_files
+from kmatgen.data.inspection import check_channels, inspect_files
+from kmatgen.data.micrographs import Micrograph, Micrographs
 from kmatgen.errors import InputError
 
 _AUGMENTS = ("flip_x", "flip_y", "quarter_turns")
@@ -81,22 +82,18 @@ def micrograph_patches(
     used = [item for item in items if item not in small] if small else items
     columns, constants = image_table(used, scale)
     load = image_loader(used, constants, channels)
-    cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
     table = tf.data.Dataset.from_tensor_slices(columns)
     parallel = _parallel(used)
-    if len(used) == total and not per_image and not augment:  # small images, where every operation counts
-        exact = all(item.height == item.width == size for item in used)
-        return table.map(
-            lambda row: tf.ensure_shape(load(row) if exact else load(row)[:size, :size], (size, size, None)),
-            **parallel,
-        )
-    if not per_image and not augment:
-        patches = table.map(lambda row: cut(load(row), None), **parallel).unbatch()
-    else:
+    if per_image or augment:
+        cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
         patches = _each_pass(
             table, first_epoch, seed, lambda row, key: _augmented(cut(load(row), key), augment, key), parallel
-        )
-        patches = patches.unbatch()
+        ).unbatch()
+    elif len(used) == total:  # small images, where every operation counts
+        patches = table.map(lambda row: tf.ensure_shape(load(row)[:size, :size], (size, size, None)), **parallel)
+    else:
+        tiles = _tiler(size, stride or size)
+        patches = table.map(lambda row: tiles(load(row), None), **parallel).unbatch()
     return patches.apply(tf.data.experimental.assert_cardinality(total))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,24 +64,33 @@ def batches(
 
     if seed is None:
         return _shared_by_row(batched(samples).prefetch(tf.data.AUTOTUNE))
-
-    passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
     buffer = min(shuffle_buffer, count) if count > 0 else shuffle_buffer
+    result = _shuffled_passes(samples, batched, buffer, seed, first_epoch)
+    if count > 0:
+        length = count // size if drop_remainder else -(-count // size)
+        result = result.apply(tf.data.experimental.assert_cardinality(length))
+    return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
 
-    def next_epoch(_: Any) -> tf.data.Dataset:
+
+def _shuffled_passes(
+    samples: tf.data.Dataset,
+    batched: Callable[[tf.data.Dataset], tf.data.Dataset],
+    buffer: int,
+    seed: int,
+    first_epoch: int,
+) -> tf.data.Dataset:
+    """Every pass over the result shuffles anew, by the seed and the number of the pass."""
+    passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+
+    def next_pass(_: Any) -> tf.data.Dataset:
         # Keras starts a new iterator for every epoch; the variable counts them.
-        epoch = passes.assign_add(1)
+        number = passes.assign_add(1)
         # The seed of this small graph alone: `shuffle` would mix in the global one, and fails where that is 0.
         tf.compat.v1.set_random_seed(1)
-        order = tf.random.stateless_uniform((), tf.stack([seed, epoch]), 0, tf.int64.max, tf.int64)
+        order = tf.random.stateless_uniform((), tf.stack([seed, number]), 0, tf.int64.max, tf.int64)
         return batched(samples.shuffle(buffer, seed=order, reshuffle_each_iteration=False))
 
-    result = tf.data.Dataset.from_tensors(0).flat_map(next_epoch)
-    if count > 0:
-        result = result.apply(
-            tf.data.experimental.assert_cardinality(count // size if drop_remainder else -(-count // size))
-        )
-    return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
+    return tf.data.Dataset.from_tensors(0).flat_map(next_pass)
 
 
 def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kmatgen.data.micrographs import find_micrographs, split_files
+from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.patches import micrograph_patches
 from kmatgen.data.pipeline import from_tfds
 from kmatgen.data.polycrystals import polycrystal
+from kmatgen.data.splits import split_files
 from kmatgen.errors import InputError
 
 # Held-out samples kept in memory, for validation and pictures.

@@ -7,7 +7,7 @@ import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from kmatgen.data.micrographs import find_micrographs
+from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.patches import micrograph_patches, patch_count
 from kmatgen.data.reading import read_pages
 from kmatgen.errors import InputError
