@@ -1,4 +1,4 @@
-"""The denoiser that suits crystals as their source tells them: an MLP of their roles, or a transformer of their sites."""
+"""The denoiser that suits crystals: an MLP where each site has a role, a transformer where sites are a set."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Representation:
             arrays = _map(lambda v: np.where(finite.reshape(-1, *[1] * (v.ndim - 1)), v, np.float32(0)), arrays)
         with np.errstate(over="ignore", invalid="ignore"):
             columns = self.from_arrays(arrays)
-        return _keep_crystals(columns, finite)
+        return keep_crystals(columns, finite)
 
     def mask(self, n_sites: np.ndarray) -> np.ndarray:
         """`(n, sites)` float32: 1 for each site of crystals with so many sites, 0 after."""
@@ -169,8 +169,14 @@ def _map(function: Any, arrays: Any) -> Any:
     return function(arrays)
 
 
-def _keep_crystals(columns: dict[str, np.ndarray], finite: np.ndarray) -> Decoded:
-    """Refuse what makes no crystal; put the sites of the others first."""
+def keep_crystals(columns: dict[str, np.ndarray], finite: np.ndarray | bool = True) -> Decoded:
+    """Refuse what makes no crystal; put the sites of the others first.
+
+    Args:
+        columns: `lattice` `(n, 6)` in Angstrom and degrees, `species` `(n, sites)`, `coords` `(n, sites, 3)`, and where
+            there is one `space_group` `(n,)`, such as a model of crystals generates.
+        finite: `(n,)`: rows that are not are refused, whatever the columns hold.
+    """
     lattice, species, coords = (np.asarray(columns[name]) for name in ("lattice", "species", "coords"))
     n = len(lattice)
     space_group = np.asarray(columns.get("space_group", np.zeros(n, np.int16)))
