@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from kmatgen.data.laguerre import laguerre_grains, line_profiles
+from kmatgen.data.ranges import check_whole_numbers, is_number, number_range
 from kmatgen.errors import InputError
 
 COLOURINGS = {"ipf": 3, "grey": 1, "boundary": 1}  # name -> number of channels
@@ -85,17 +85,15 @@ def polycrystal(
     Raises:
         InputError: An argument is of the wrong kind or outside its range.
     """
-    for name, value, low in (("n", n, 0), ("size", size, 4), ("seed", seed, 0), ("first", first, 0)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
-            raise InputError(f"{name} is a whole number of at least {low}. Received: {value!r}.")
-    diameters = _range("grain_size", grain_size, 2.0)
-    ratios = _range("elongation", elongation, 1.0)
+    check_whole_numbers(n=(n, 0), size=(size, 4), seed=(seed, 0), first=(first, 0))
+    diameters = number_range("grain_size", grain_size, 2.0)
+    ratios = number_range("elongation", elongation, 1.0)
     if diameters[1] * ratios[1] ** 0.5 > size:
         raise InputError(
             f"A grain has to fit into the image: grain_size times the root of elongation is at most {size}. "
             f"Received: grain_size={grain_size!r}, elongation={elongation!r}."
         )
-    if not _is_number(spread) or not 0.0 <= spread <= 1.0:
+    if not is_number(spread) or not 0.0 <= spread <= 1.0:
         raise InputError(f"spread is a number from 0 to 1. Received: {spread!r}.")
     if not isinstance(colouring, str) or colouring not in COLOURINGS:
         raise InputError(f"colouring is one of {', '.join(COLOURINGS)}. Received: {colouring!r}.")
@@ -197,16 +195,3 @@ def _paint(rng: np.random.Generator, labels: np.ndarray, count: int, colouring: 
     # Four normal numbers are a quaternion uniform in direction, which is a uniform rotation.
     orientations = Rotation.from_quat(rng.standard_normal((count, 4)))
     return ipf_colours(orientations.apply([0.0, 0.0, 1.0], inverse=True)).astype(np.float32).take(labels, axis=0)
-
-
-def _range(name: str, value: float | tuple[float, float], low: float) -> tuple[float, float]:
-    ends = (value, value) if _is_number(value) else value
-    if not isinstance(ends, tuple | list) or len(ends) != 2 or not all(map(_is_number, ends)):
-        raise InputError(f"{name} is a number or a pair (low, high). Received: {value!r}.")
-    if not low <= ends[0] <= ends[1]:
-        raise InputError(f"{name} is at least {low:g} and goes from low to high. Received: {value!r}.")
-    return float(ends[0]), float(ends[1])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
