@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import kmatgen
 from kmatgen.errors import InputError
+from kmatgen.models.structures import check_rows
 
 MANIFEST = "manifest.json"
 
@@ -123,15 +124,29 @@ class ServedModel:
                 f"Received: {folder} with {', '.join(sorted(self.loaded.signatures)) or 'none'}."
             )
 
-    def generate(self, n: int, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
-        """Draw `n` samples in data units; the same for the same seed and batch size."""
+    def generate(self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+        """Draw `n` samples in data units; the same for the same seed and batch size.
+
+        Args:
+            n: Number of samples.
+            condition: What is asked for, where the model takes a condition: one for each sample, or one for all.
+            seed: Seed of the first batch; the others' follow from it.
+            batch_size: Samples computed at a time.
+
+        Raises:
+            InputError: The condition is missing, not wanted or of the wrong shape.
+        """
         sample = self.loaded.signatures["sample"]
+        spec = sample.structured_input_signature[1].get("condition")
+        if spec is None and condition is not None:
+            raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
+        rows = None if spec is None else check_rows(condition, spec, n)
         starts = range(0, n, batch_size)
-        seeds = _chunk_seeds(seed, len(starts))
-        parts = [
-            sample(n=tf.constant(min(batch_size, n - start)), seed=tf.constant(chunk))["sample"].numpy()
-            for start, chunk in zip(starts, seeds, strict=True)
-        ]
+        parts = []
+        for start, chunk in zip(starts, _chunk_seeds(seed, len(starts)), strict=True):
+            given = {"n": tf.constant(min(batch_size, n - start)), "seed": tf.constant(chunk)}
+            given |= {} if rows is None else {"condition": rows[start : start + batch_size]}
+            parts.append(sample(**given)["sample"].numpy())
         return np.concatenate(parts)
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kmatgen.errors import InputError
+from kmatgen.isometry import isometric_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,11 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 
 
 def to_picture(image: np.ndarray) -> Image.Image:
-    """One image `(height, width, channels)` in [0, 1] as a Pillow image; of 2 or more than 4 channels the first."""
-    pixels = to_uint8(image)
+    """One image `(height, width, channels)` in [0, 1] as a Pillow image; of 2 or more than 4 channels the first.
+
+    A volume `(depth, height, width, channels)` is seen from one of its corners, see `kmatgen.isometry`.
+    """
+    pixels = to_uint8(isometric_view(image) if image.ndim == 4 else image)
     return Image.fromarray(pixels if pixels.shape[-1] in (3, 4) else pixels[..., 0])
 
 
@@ -34,12 +38,14 @@ def image_grid(images: np.ndarray, path: str | Path, columns: int | None = None)
     """Write images side by side, small ones enlarged by whole factors.
 
     Args:
-        images: `(n, height, width, channels)` in [0, 1].
+        images: `(n, height, width, channels)` in [0, 1], or volumes `(n, depth, height, width, channels)`.
         path: PNG file to write.
         columns: Images in a row. `None`: as square as possible.
     """
-    if images.ndim != 4 or len(images) == 0:
+    if images.ndim not in (4, 5) or len(images) == 0:
         raise InputError(f"A grid needs images (n, height, width, channels). Received: {images.shape}.")
+    if images.ndim == 5:
+        images = np.stack([isometric_view(volume) for volume in images])
     n, height, width, _ = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -95,7 +101,8 @@ def loss_curves(histories: Mapping[str, Sequence[pd.DataFrame]], key: str, path:
             epochs = np.arange(1, values.shape[1] + 1)
             dashed = column != key
             name = f"{label} (validation)" if dashed else label
-            axes.plot(epochs, values.mean(0), "--" if dashed else "-", color=colours[label], label=name)
+            style = ("--" if dashed else "-") + _marker(epochs)
+            axes.plot(epochs, values.mean(0), style, color=colours[label], label=name)
             if len(values) > 1:
                 axes.fill_between(epochs, values.min(0), values.max(0), color=colours[label], alpha=0.15)
         axes.set_xlabel("epoch")
@@ -136,7 +143,7 @@ def training_figure(
             (row[1], ("d_real", "d_fake"), "mean score"),
         ):
             for key in keys:
-                axes.plot(epochs, history[key], label=key)
+                axes.plot(epochs, history[key], _marker(epochs), label=key)
             axes.set_title(f"{name}: {title}", fontsize="medium")
             axes.set_xlabel("epoch")
             axes.legend(fontsize="small")
@@ -183,9 +190,10 @@ def adversarial_curves(
     losses, scores = figure.subplots(1, 2)
     for axes, keys in ((losses, ("g_loss", "d_loss")), (scores, ("d_real", "d_fake"))):
         for index, key in enumerate(keys):
-            axes.plot(epochs + 1, history[key], "-", color=f"C{index}", label=key)
+            axes.plot(epochs + 1, history[key], f"-{_marker(epochs)}", color=f"C{index}", label=key)
             if f"val_{key}" in history:
-                axes.plot(epochs + 1, history[f"val_{key}"], "--", color=f"C{index}", label=f"{key} (held out)")
+                dashed = f"--{_marker(epochs)}"
+                axes.plot(epochs + 1, history[f"val_{key}"], dashed, color=f"C{index}", label=f"{key} (held out)")
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
     losses.set_title("losses")
@@ -200,6 +208,36 @@ def adversarial_curves(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
+
+
+def asked_figure(asked: np.ndarray, made: np.ndarray, path: str | Path) -> Path:
+    """Write what samples have against what they were asked for; on the diagonal both are the same.
+
+    Args:
+        asked: Fractions `(n, channels)` that samples were asked for.
+        made: Fractions that they have.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    limits = min(asked.min(), made.min()), max(asked.max(), made.max())
+    axes.plot(limits, limits, "--", color="grey")
+    for channel in range(asked.shape[1]):
+        axes.plot(asked[:, channel], made[:, channel], ".", label=f"channel {channel}")
+    axes.set_xlabel("phase fraction asked")
+    axes.set_ylabel("phase fraction made")
+    axes.grid(alpha=0.3)
+    if asked.shape[1] > 1:
+        axes.legend(fontsize="small")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _marker(epochs: Sequence[int] | np.ndarray) -> str:
+    """The format of a marker where there are too few epochs for a line to be seen."""
+    return "o" if len(epochs) < 3 else ""
 
 
 def _shortest(group: Sequence[pd.DataFrame]) -> int:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from kmatgen.errors import InputError
 
 Config = dict[str, Any]
+
+# Stands in `networks` and `compile` for what only the data know: the `condition` that they bring, its number of
+# `classes`, the `threshold` by which their phase fraction is measured.
+FROM_DATA = "data"
 
 DEFAULTS: Config = {
     "preset": "",
@@ -21,11 +26,15 @@ DEFAULTS: Config = {
     # One of kmatgen.distribute.STRATEGIES
     "strategy": "auto",
     "data": {
-        # "polycrystal", "tfds:NAME", or a folder of micrographs
+        # "polycrystal", "phases", "digits", "digits:FOLDER", "tfds:NAME", or a folder of micrographs
         "source": "polycrystal",
         "size": 64,
         "channels": None,
         "test_fraction": 0.1,
+        # What samples are generated for: null, "class", or "phase_fraction", the fraction of pixels above a threshold.
+        "condition": None,
+        # None: Otsu's for all training samples together.
+        "phase_threshold": None,
         "polycrystal": {
             "n": 1000,
             # None: from 3/8 to 5/8 of the size.
@@ -33,6 +42,14 @@ DEFAULTS: Config = {
             "spread": 0.3,
             "elongation": [1.0, 1.5],
             "colouring": "ipf",
+        },
+        "phases": {
+            "n": 2000,
+            "dimensions": 2,
+            # Range of the second phase's fraction; for three phases a list of two ranges.
+            "fractions": [0.2, 0.6],
+            # None: a twelfth of the size.
+            "correlation_length": None,
         },
         "micrographs": {
             "stride": None,
@@ -63,9 +80,17 @@ _CONV_VAE: Config = {
 }
 
 
-def _gan(model: str, normalization: str | None, filters: int = 32) -> Config:
+def _merge(config: Config, changes: Config) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value
+
+
+def _gan(model: str, normalization: str | None, filters: int = 32, epochs: int = 100, **more: Config) -> Config:
     """A GAN of 64 x 64 images on DCGAN networks; the optimisers are the published ones, from the class."""
-    return {
+    config: Config = {
         "model": {"class_name": model, "config": {}},
         "networks": {
             "generator": {"builder": "dcgan_generator", "config": {"latent_dim": 100, "filters": filters}},
@@ -75,8 +100,39 @@ def _gan(model: str, normalization: str | None, filters: int = 32) -> Config:
             },
         },
         "compile": {"g_optimizer": None, "d_optimizer": None, "loss": None, "terms": None, "d_steps": None},
-        "fit": {"epochs": 100},
+        "fit": {"epochs": epochs},
     }
+    _merge(config, more)
+    return config
+
+
+def _fraction_gan(periodic: bool, **data: Any) -> Config:
+    """A WGAN-GP asked for a phase fraction; it also minimises the squared error of the fraction that it made."""
+    networks = {"condition": FROM_DATA, "periodic": periodic}
+    return _gan(
+        "wgan_gp",
+        "layer",
+        data={"condition": "phase_fraction", **data},
+        networks={"generator": {"config": dict(networks)}, "discriminator": {"config": dict(networks)}},
+        compile={
+            "terms": [
+                {"class_name": "gradient_penalty", "config": {"weight": 10.0}},
+                {"class_name": "volume_fraction", "config": {"weight": 100.0, "column": 0, "threshold": FROM_DATA}},
+            ],
+        },
+        fit={"ema": 0.999},
+    )
+
+
+def _class_gan(model: str, **discriminator: Any) -> Config:
+    """A GAN of 32 x 32 digits that is asked for a class."""
+    return _gan(
+        model,
+        "batch",
+        epochs=20,
+        data={"source": "digits", "size": 32, "condition": "class"},
+        networks={"generator": {"config": {"condition": FROM_DATA}}, "discriminator": {"config": discriminator}},
+    )
 
 
 PRESETS: dict[str, tuple[str, Config]] = {
@@ -104,6 +160,23 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "dcgan_64": ("DCGAN, the plain convolutional GAN: quick, and quick to collapse", _gan("dcgan", "batch")),
     "wgan_gp_64": ("WGAN with gradient penalty: the steady one, 5 critic steps a step", _gan("wgan_gp", "layer")),
     "sngan_64": ("hinge loss and spectral normalisation: nearly as steady, much cheaper", _gan("sngan", "spectral")),
+    "wgan_gp_fraction": (
+        "WGAN-GP asked for the fraction of the bright phase, for grey micrographs",
+        _fraction_gan(periodic=False, channels=1, polycrystal={"colouring": "grey"}),
+    ),
+    "wgan_gp_phases": (
+        "the same on synthetic two-phase fields, periodic",
+        _fraction_gan(periodic=True, source="phases"),
+    ),
+    "wgan_gp_3d": (
+        "the same on synthetic two-phase volumes of 32 x 32 x 32",
+        _fraction_gan(periodic=True, source="phases", size=32, phases={"dimensions": 3, "n": 500}),
+    ),
+    "acgan_32": ("digits by class: the discriminator also classifies (ACGAN)", _class_gan("acgan", classes=FROM_DATA)),
+    "conditional_gan_32": (
+        "digits by class: both networks are given the class",
+        _class_gan("conditional_gan", condition=FROM_DATA),
+    ),
 }
 
 
@@ -143,9 +216,32 @@ def set_path(config: Config, path: str, value: Any) -> None:
     old = node[last]
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if old is not None and value is not None and type(value) is not type(old):
+    if old not in (None, FROM_DATA) and value is not None and type(value) is not type(old):
         raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
     node[last] = value
+
+
+def filled_in(config: Any, facts: Mapping[str, Any]) -> Any:
+    """A part of a configuration with what it leaves to the data (`FROM_DATA`) filled in.
+
+    Args:
+        config: Any part: a dict, a list, a value.
+        facts: What the data know, by the name of the argument.
+
+    Raises:
+        InputError: The data do not know it.
+    """
+    if isinstance(config, list):
+        return [filled_in(value, facts) for value in config]
+    if not isinstance(config, dict):
+        return copy.deepcopy(config)
+    unknown = [key for key, value in config.items() if value == FROM_DATA and facts.get(key) is None]
+    if unknown:
+        raise InputError(
+            f"{unknown[0]} is taken from the data; choose data that have one with data.condition=class or "
+            f"data.condition=phase_fraction, or set it. Received: data without a {unknown[0]}."
+        )
+    return {key: facts[key] if value == FROM_DATA else filled_in(value, facts) for key, value in config.items()}
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -168,14 +264,6 @@ def leaves(config: Config, prefix: str = "") -> list[tuple[str, Any]]:
         else:
             found.append((f"{prefix}{key}", value))
     return found
-
-
-def _merge(config: Config, changes: Config) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _merge(config[key], value)
-        else:
-            config[key] = value
 
 
 # Studies: description, preset, and for each factor what each of its labels sets, by dotted path.

@@ -10,9 +10,11 @@ import jinja2
 import numpy as np
 
 import kmatgen
-from kmatgen.plotting import adversarial_curves, image_grid, loss_curves, pair_grid, traversal_points
+from kmatgen.fractions import asked_and_made, follows_fractions
+from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
 
 if TYPE_CHECKING:
+    from kmatgen.data.opened import Source
     from kmatgen.models.base import GenerativeModel
     from kmatgen.run import Run
 
@@ -42,13 +44,13 @@ def render(template: str, path: Path, **content: Any) -> Path:
     return path
 
 
-def write_run_report(run: Run, model: GenerativeModel, test: np.ndarray) -> Path:
+def write_run_report(run: Run, model: GenerativeModel, source: Source) -> Path:
     """Picture a finished run and write its `report.html`.
 
     Args:
         run: The run; its history and metrics are written already.
         model: The trained model.
-        test: Held-out samples.
+        source: The data; what was held out is shown.
     """
     return render(
         "run.html",
@@ -57,17 +59,20 @@ def write_run_report(run: Run, model: GenerativeModel, test: np.ndarray) -> Path
         config=run.config,
         metrics=run.read_json("metrics.json"),
         data=run.read_json("data.json"),
-        figures=list(_pictures(run, model, test)),
+        figures=list(_pictures(run, model, source)),
     )
 
 
-def _pictures(run: Run, model: GenerativeModel, test: np.ndarray) -> list[Picture]:
-    folder, seed = run.folder, run.config["seed"]
+def _pictures(run: Run, model: GenerativeModel, source: Source) -> list[Picture]:
+    folder, seed, test = run.folder, run.config["seed"], source.test
     pictures = []
     if model.HAS_PRIOR:
-        condition = model.example_condition(64)
+        asked = source.example_condition(64)
+        condition = model.example_condition(64) if asked is None else asked
         samples = image_grid(model.generate(64, condition, seed=seed), folder / "samples.png")
-        pictures.append(picture(samples, "Samples", f"64 samples of the prior, seed {seed}."))
+        caption = f"64 samples of the prior, seed {seed}"
+        caption += "." if asked is None else "; asked for the conditions of held-out data in rising order, row by row."
+        pictures.append(picture(samples, "Samples", caption))
     real = image_grid(test[:64], folder / "real.png")
     pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
     if hasattr(model, "reconstruct"):
@@ -79,6 +84,14 @@ def _pictures(run: Run, model: GenerativeModel, test: np.ndarray) -> list[Pictur
         grid = image_grid(model.decode(points), folder / "traversal.png", columns=9)
         caption = "A row for each of the first latent dimensions, from -3 to 3 with the others at 0."
         pictures.append(picture(grid, "Latent traversal", caption))
+    if follows_fractions(model, source):
+        asked, made = asked_and_made(model, source, seed=seed)
+        figure = asked_figure(asked, made, folder / "phase_fractions.png")
+        caption = (
+            f"Fraction of pixels above {source.threshold:.3g} in samples asked for the fractions of held-out data: "
+            f"off by {np.abs(made - asked).mean():.3f} on average."
+        )
+        pictures.append(picture(figure, "Phase fraction, asked and made", caption))
     return [*pictures, _curves(run, model)]
 
 

@@ -28,7 +28,7 @@ def open_generator(path: str | Path) -> Any:
     raise InputError(f"Samples come from the folder of a run or of a SavedModel. Received: {path}.")
 
 
-def write_samples(model: str | Path, n: int, seed: int, folder: str | Path) -> None:
+def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None) -> None:
     """Draw samples into a folder: `sample_0000.png`, ..., `grid.png` and `samples.npz`.
 
     Args:
@@ -36,6 +36,7 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path) -> N
         n: Number of samples.
         seed: The same seed gives the same samples.
         folder: A new or an empty folder.
+        condition: What is asked for, as in `generate`: one for each sample, or one for all.
 
     Raises:
         InputError: The folder holds something already, or the model cannot be sampled.
@@ -43,7 +44,7 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path) -> N
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
-    samples = open_generator(model).generate(n, seed=seed)
+    samples = open_generator(model).generate(n, condition, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "samples.npz", samples=samples, seed=seed)
     width = max(4, len(str(n - 1)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -14,12 +15,14 @@ import tensorflow as tf
 
 from kmatgen import distribute, networks, registry
 from kmatgen.callbacks import CollapseMonitor, EpochCheckpoint, GeneratorEMA, SampleGrid, StopOnNonFinite
+from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
-from kmatgen.data.sources import Source, open_source
+from kmatgen.data.sources import open_source
 from kmatgen.errors import InputError
+from kmatgen.fractions import asked_and_made, follows_fractions
 from kmatgen.models.base import GenerativeModel
 from kmatgen.models.gan import GAN
-from kmatgen.presets import Config
+from kmatgen.presets import Config, filled_in
 from kmatgen.report import write_run_report
 from kmatgen.run import Run, check_free
 
@@ -79,7 +82,7 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
 def _build_under(strategy: tf.distribute.Strategy, config: Config, source: Source) -> GenerativeModel:
     keras.utils.set_random_seed(config["seed"])
     with strategy.scope():
-        return build_model(config, source.sample_shape)
+        return build_model(config, source.sample_shape, source.facts)
 
 
 def _check_agreement(strategy: tf.distribute.Strategy, run: Run, source: Source) -> None:
@@ -108,8 +111,16 @@ def _check_batch_size(strategy: tf.distribute.Strategy, config: Config, model: G
     distribute.check_batch_size(strategy, config["fit"]["batch_size"] * d_steps, d_steps)
 
 
-def build_model(config: Config, sample_shape: tuple[int, ...]) -> GenerativeModel:
-    """The compiled model of a configuration, for samples of this shape."""
+def build_model(
+    config: Config, sample_shape: tuple[int, ...], facts: Mapping[str, Any] = MappingProxyType({})
+) -> GenerativeModel:
+    """The compiled model of a configuration.
+
+    Args:
+        config: A resolved configuration.
+        sample_shape: Shape of one sample.
+        facts: What the configuration leaves to the data, see `kmatgen.presets.filled_in`.
+    """
     if config["precision"] not in _PRECISIONS:
         raise InputError(f"precision is one of {', '.join(_PRECISIONS)}. Received: {config['precision']!r}.")
     before = keras.config.dtype_policy()
@@ -117,14 +128,14 @@ def build_model(config: Config, sample_shape: tuple[int, ...]) -> GenerativeMode
     try:
         parts = {
             role: getattr(networks, part["builder"])(sample_shape, **part["config"])
-            for role, part in config["networks"].items()
+            for role, part in filled_in(config["networks"], facts).items()
         }
         cls = registry.get_class("model", config["model"]["class_name"])
         model = cls(**parts, **config["model"]["config"], seed=config["seed"], name=config["preset"])
     finally:
         keras.config.set_dtype_policy(before)
-    # Keras rewrites the dicts that it reads; the configuration has to stay what it was.
-    model.compile(**{name: _from_json(copy.deepcopy(value)) for name, value in config["compile"].items()})
+    # Filled in is a copy: Keras rewrites the dicts that it reads, and the configuration has to stay what it was.
+    model.compile(**{name: _from_json(value) for name, value in filled_in(config["compile"], facts).items()})
     return model
 
 
@@ -150,12 +161,14 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
         d_steps=getattr(model, "d_steps", 1),
         first_epoch=first_epoch,
     )
-    test_batches = batches(source.test, options["batch_size"], seed=None, drop_remainder=False)
+    test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
     callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes)]
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
     if run.writes:
-        callbacks = [logger, SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown), *callbacks]
+        asked = source.example_condition(64)
+        pictures = SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown, condition=asked)
+        callbacks = [logger, pictures, *callbacks]
     started = time.perf_counter()
     try:
         model.fit(
@@ -189,7 +202,8 @@ def _guards(run: Run, model: GenerativeModel, source: Source) -> list[keras.call
         decay = run.config["fit"].get("ema")
         guards += [] if decay is None else [GeneratorEMA(decay)]
         earlier = run.history().to_dict("records")
-        guards.append(CollapseMonitor(seed=run.config["seed"], real=source.test[:64], earlier=earlier))
+        asked = source.example_condition(64)
+        guards.append(CollapseMonitor(seed=run.config["seed"], real=source.test[:64], condition=asked, earlier=earlier))
     return guards
 
 
@@ -203,8 +217,11 @@ def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) ->
         "last": {name: float(value) for name, value in history.iloc[-1].items() if name != "epoch"},
         "floors": _floors(model, source.test),
     }
+    if follows_fractions(model, source):
+        asked, made = asked_and_made(model, source, seed=run.config["seed"])
+        metrics["phase_fraction_error"] = float(np.abs(made - asked).mean())
     run.write_json("metrics.json", metrics)
-    write_run_report(run, model, source.test)
+    write_run_report(run, model, source)
 
 
 def _floors(model: GenerativeModel, test: np.ndarray) -> dict[str, float]:

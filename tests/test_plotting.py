@@ -26,6 +26,17 @@ def test_image_grid_places_images(tmp_path):
         plotting.image_grid(np.zeros((0, 8, 8, 1)), tmp_path / "none.png")
 
 
+def test_image_grid_of_volumes(tmp_path):
+    path = plotting.image_grid(np.ones((3, 16, 16, 16, 1)), tmp_path / "volumes.png", columns=3)
+    with Image.open(path) as sheet:
+        assert sheet.size == (3 * (2 * 32 + 2) - 2, 2 * 32)
+
+
+def test_asked_figure(tmp_path):
+    asked = np.linspace(0, 1, 5)[:, None] * np.ones((1, 2))
+    assert plotting.asked_figure(asked, asked**2, tmp_path / "deep" / "asked.png").is_file()
+
+
 def test_pair_grid_alternates_rows(tmp_path):
     upper, lower = np.zeros((4, 64, 64, 1)), np.ones((4, 64, 64, 1))
     sheet = np.asarray(Image.open(plotting.pair_grid(upper, lower, tmp_path / "pairs.png", columns=2)).convert("L"))

@@ -9,7 +9,8 @@ from kmatgen import presets, registry, training
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_every_preset_builds_and_is_json(name):
     config = json.loads(json.dumps(presets.resolve(name)))
-    model = training.build_model(config, (32, 32, 1))
+    condition = {"classes": 10} if config["data"]["condition"] == "class" else {"size": 1}
+    model = training.build_model(config, (32, 32, 1), {"condition": condition, "classes": 10, "threshold": 0.5})
     assert model.compiled
     assert model.name == name
     assert type(model) is registry.get_class("model", config["model"]["class_name"])
@@ -42,8 +43,31 @@ def test_bad_overrides(path, value, message):
         presets.resolve("vae", {path: value})
 
 
+def test_what_data_know_is_filled_in():
+    facts = {"condition": {"size": 2}, "classes": None, "threshold": 0.4}
+    config = {
+        "a": {"condition": "data"},
+        "terms": [{"config": {"threshold": "data", "weight": 1.0}}],
+        "source": "data/",
+    }
+    filled = presets.filled_in(config, facts)
+    assert filled == {"a": {"condition": {"size": 2}}, "terms": [{"config": {"threshold": 0.4, "weight": 1.0}}],
+                      "source": "data/"}  # fmt: skip
+    assert config["a"]["condition"] == "data"
+    with pytest.raises(kg.InputError, match=r"classes is taken from the data.*Received: data without a classes"):
+        presets.filled_in({"classes": "data"}, facts)
+    model = training.build_model(presets.resolve("wgan_gp_fraction"), (16, 16, 1), {**facts, "condition": {"size": 1}})
+    assert model.terms[1].threshold == 0.4
+    assert model.condition_spec.shape == (None, 1)
+
+
+def test_what_data_know_can_be_set():
+    config = presets.resolve("acgan_32", {"networks.discriminator.config.classes": 4})
+    assert config["networks"]["discriminator"]["config"]["classes"] == 4
+
+
 def test_unknown_preset():
-    with pytest.raises(kg.InputError, match=r"A preset is one of autoencoder.*Received: 'vea'"):
+    with pytest.raises(kg.InputError, match=r"A preset is one of .*autoencoder.*Received: 'vea'"):
         presets.resolve("vea")
 
 

@@ -188,3 +188,23 @@ def test_a_gan_is_watched_averaged_and_resumed(tmp_path):
     assert_array_equal(model.generate(2, seed=0), again.generate(2, seed=0))
     assert (whole.folder / "adversarial_curves.png").is_file()
     assert "Adversarial curves" in (whole.folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_conditional_gan_is_asked_judged_and_resumed(tmp_path):
+    settings = {
+        "data.size": 16,
+        "data.phases.n": 50,
+        "data.phases.correlation_length": 2.0,
+        "fit.batch_size": 8,
+        "fit.epochs": 1,
+        "networks.generator.config.filters": 4,
+        "networks.discriminator.config.filters": 4,
+    }
+    run = training.train(presets.resolve("wgan_gp_phases", settings), tmp_path / "run", verbose=0)
+    assert 0 <= json.loads((run.folder / "metrics.json").read_text())["phase_fraction_error"] <= 1
+    assert (run.folder / "phase_fractions.png").is_file()
+    assert "Phase fraction, asked and made" in (run.folder / "report.html").read_text()
+    training.resume(run.folder, {"fit.epochs": 2}, verbose=0)
+    assert len(run.history()) == 2
+    assert {"volume_fraction", "gradient_penalty"} <= set(run.history())

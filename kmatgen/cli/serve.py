@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
+
+from kmatgen.errors import InputError
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
+@click.option("--condition", metavar="JSON", help="What to ask for: a class, a fraction, or a list with one a sample.")
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
-def sample(model: Path, n: int, seed: int, out: Path | None) -> None:
+def sample(model: Path, n: int, seed: int, condition: str | None, out: Path | None) -> None:
     """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
 
     \b
-    Example:
+    Examples:
       kmatgen sample saved_models/microstructure_vae -n 64 --seed 1 --out samples/
+      kmatgen sample runs/wgan_gp_phases --condition 0.3
+      kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
     """
     from kmatgen.sampling import write_samples
 
+    asked = None if condition is None else _from_json(condition)
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    write_samples(model, n, seed, folder)
+    write_samples(model, n, seed, folder, asked)
     click.echo(f"{n} samples: {folder}")
+
+
+def _from_json(condition: str) -> Any:
+    try:
+        return json.loads(condition)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"--condition is written as JSON, such as 3, 0.25 or [0.2, 0.3]. Received: {condition!r}."
+        ) from error
 
 
 @click.command()

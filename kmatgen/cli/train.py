@@ -14,7 +14,11 @@ from kmatgen.errors import InputError
 
 @click.command()
 @click.argument("preset", required=False)
-@click.option("--data", metavar="SOURCE", help="Folder of micrographs, tfds:NAME, or polycrystal (the default).")
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="Folder of micrographs, polycrystal, phases, digits, digits:FOLDER or tfds:NAME.  [the preset's]",
+)
 @click.option("--size", type=int, help="Side of the patches in pixels, a power of two from 16 up.  [64]")
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Convert all images to grey or to colour.")
 @click.option("--epochs", type=int, help="Passes over the data.  [30]")
@@ -46,6 +50,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
     Examples:
       kmatgen train vae --data micrographs/ --size 64 --epochs 50
       kmatgen train vae --set compile.kl_weight=0.1 --out runs/strong_kl
+      kmatgen train wgan_gp_fraction --data micrographs/
       kmatgen train --resume runs/vae --epochs 100
     """
     from kmatgen.presets import resolve

@@ -13,7 +13,7 @@ from kmatgen.errors import InputError
 
 
 def batches(
-    data: tf.data.Dataset | np.ndarray | dict[str, np.ndarray],
+    data: tf.data.Dataset | np.ndarray | dict[str, np.ndarray] | tuple,
     batch_size: int = 64,
     *,
     seed: int | None = 0,
@@ -29,7 +29,7 @@ def batches(
     run resumed with `first_epoch=k` sees what the run that was not interrupted would have seen.
 
     Args:
-        data: Samples: a dataset of single samples, an array, or a dict of arrays with equal first axes.
+        data: Samples: a dataset of single samples, an array, or a dict or tuple of arrays with equal first axes.
         batch_size: Samples in a batch.
         seed: Seed of the order. `None` keeps the order of the data, for evaluation.
         shuffle_buffer: Number of samples among which the next one is drawn; memory grows with it.
@@ -100,20 +100,28 @@ def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def from_tfds(name: str, split: str, size: int | None = None, *, data_dir: str | Path | None = None) -> tf.data.Dataset:
+def from_tfds(
+    name: str,
+    split: str,
+    size: int | None = None,
+    *,
+    with_label: bool = False,
+    data_dir: str | Path | None = None,
+) -> tf.data.Dataset:
     """Images of a TensorFlow Datasets set, as float32 in [0, 1].
 
     Args:
         name: Name of the set, with its configuration where it has several: `"mnist"`, `"polycrystals/ipf_64"`.
         split: A split expression, such as `"train"` or `"train[:80%]"`.
         size: Side in pixels to resize to, with anti-aliasing. `None` keeps the images as they are.
+        with_label: Give pairs of image and class id.
         data_dir: Folder of prepared sets. Defaults to TensorFlow Datasets' own.
 
     Returns:
-        A dataset of single images `(size, size, channels)`.
+        A dataset of single images `(size, size, channels)`, or of pairs.
 
     Raises:
-        InputError: There is no such set or split, it cannot be had, or it has no images.
+        InputError: There is no such set or split, it cannot be had, or it has no images or no labels.
     """
     import tensorflow_datasets as tfds
 
@@ -129,11 +137,21 @@ def from_tfds(name: str, split: str, size: int | None = None, *, data_dir: str |
     images = [key for key, feature in info.features.items() if isinstance(feature, tfds.features.Image)]
     if not images:
         raise InputError(f"A set with an image feature is needed. Received: {name} with {', '.join(info.features)}.")
+    if with_label and "label" not in info.features:
+        raise InputError(f"A set with a label feature is needed. Received: {name} with {', '.join(info.features)}.")
     key = "image" if "image" in images else images[0]
     scale = float(np.iinfo(info.features[key].np_dtype).max)
 
-    def to_image(example: dict[str, tf.Tensor]) -> tf.Tensor:
+    def to_sample(example: dict[str, tf.Tensor]) -> Any:
         image = tf.cast(example[key], tf.float32) / scale
-        return image if size is None else tf.image.resize(image, (size, size), antialias=True)
+        image = image if size is None else tf.image.resize(image, (size, size), antialias=True)
+        return (image, example["label"]) if with_label else image
 
-    return dataset.map(to_image, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.map(to_sample, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def tfds_classes(name: str) -> int:
+    """Number of classes of a TensorFlow Datasets set that has labels."""
+    import tensorflow_datasets as tfds
+
+    return tfds.builder(name).info.features["label"].num_classes

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from kmatgen.data.conditions import CONDITIONS, otsu_threshold
+from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
+from kmatgen.data.opened import Source, opened, opened_with_classes, with_phase_fractions
 from kmatgen.data.patches import micrograph_patches
-from kmatgen.data.pipeline import from_tfds
+from kmatgen.data.phases import phase_fields
+from kmatgen.data.pipeline import from_tfds, tfds_classes
 from kmatgen.data.polycrystals import polycrystal
 from kmatgen.data.splits import split_files
 from kmatgen.errors import InputError
-
-# Held-out samples kept in memory, for validation and pictures.
-_MOST_TEST_SAMPLES = 1024
-
-
-class Source(NamedTuple):
-    """Opened data.
-
-    Attributes:
-        train: Dataset of single samples.
-        test: Held-out samples `(n, ...)`.
-        description: What the data are; goes into the run and into the manifest of an export.
-    """
-
-    train: tf.data.Dataset
-    test: np.ndarray
-    description: dict[str, Any]
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return tuple(self.train.element_spec.shape)
 
 
 def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_epoch: int = 0) -> Source:
@@ -53,21 +35,35 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_e
     """
     if not 0 < data["test_fraction"] < 1:
         raise InputError(f"data.test_fraction lies between 0 and 1. Received: {data['test_fraction']}.")
-    source = str(data["source"])
-    if source == "polycrystal":
+    if data["condition"] not in (None, *CONDITIONS):
+        raise InputError(f"data.condition is null, {' or '.join(CONDITIONS)}. Received: {data['condition']!r}.")
+    source = _open(data, seed, progress, first_epoch)
+    if data["condition"] == "phase_fraction":
+        return with_phase_fractions(source, data["phase_threshold"])
+    return source
+
+
+def _open(data: dict[str, Any], seed: int, progress: bool, first_epoch: int) -> Source:
+    kind, _, name = str(data["source"]).partition(":")
+    if data["condition"] == "class" and kind not in ("digits", "tfds"):
+        raise InputError(
+            f"data.condition=class needs data with classes: digits or tfds:NAME. Received: {data['source']}."
+        )
+    if kind == "polycrystal":
         return _polycrystals(data, seed, progress)
-    if source.startswith("tfds:"):
-        return _tfds(data, source.removeprefix("tfds:"))
-    return _micrographs(data, Path(source), seed, progress, first_epoch)
+    if kind == "phases":
+        return _phases(data, seed, progress)
+    if kind == "digits":
+        return _digits(data, name or None, seed)
+    if kind == "tfds":
+        return _tfds(data, name)
+    return _micrographs(data, Path(data["source"]), seed, progress, first_epoch)
 
 
 def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
     options = {key: _as_range(value) for key, value in data["polycrystal"].items()}
     options["grain_size"] = options["grain_size"] or (0.375 * data["size"], 0.625 * data["size"])
     made = polycrystal(size=data["size"], seed=seed, progress=progress, **options)
-    held_out = max(1, round(data["test_fraction"] * len(made.images)))
-    if held_out >= len(made.images):
-        raise InputError(f"Training needs at least 2 images. Received: data.polycrystal.n={len(made.images)}.")
     description = {
         "source": "synthetic polycrystals",
         **options,
@@ -76,15 +72,49 @@ def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
         "measured_mean_diameter_px": float(np.mean([grains.mean_diameter for grains in made.statistics])),
         "content_hash": hashlib.sha256(made.images.tobytes()).hexdigest(),
     }
-    return _described(made.images[:-held_out], made.images[-held_out:], description)
+    return opened(*_split(made.images, data), description)
+
+
+def _phases(data: dict[str, Any], seed: int, progress: bool) -> Source:
+    options = {key: _as_range(value) for key, value in data["phases"].items()}
+    options["correlation_length"] = options["correlation_length"] or data["size"] / 12
+    made = phase_fields(size=data["size"], seed=seed, progress=progress, **options)
+    description = {
+        "source": "synthetic phase fields",
+        **options,
+        "size": data["size"],
+        "seed": seed,
+        "mean_phase_fractions": made.fractions.mean(axis=0).tolist(),
+        "content_hash": hashlib.sha256(made.images.tobytes()).hexdigest(),
+    }
+    # The images are indicators of the phases.
+    return opened(*_split(made.images, data), description)._replace(threshold=0.5)
+
+
+def _digits(data: dict[str, Any], folder: str | None, seed: int) -> Source:
+    digits = load_digits(folder, data["size"])
+    order = np.random.default_rng(seed).permutation(len(digits.images))
+    images, labels = digits.images[order], digits.labels[order]
+    description = {
+        "source": digits.source,
+        "size": data["size"],
+        "content_hash": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+    }
+    train, test = _split(images, data)
+    if data["condition"] != "class":
+        return opened(train, test, description)
+    pairs = map(tf.data.Dataset.from_tensor_slices, zip((train, test), _split(labels, data), strict=True))
+    return opened_with_classes(*pairs, description, classes=int(labels.max()) + 1)
 
 
 def _tfds(data: dict[str, Any], name: str) -> Source:
     percent = round(100 * (1 - data["test_fraction"]))
     splits = [f"train[:{percent}%]", f"train[{percent}%:]"]
-    train, test = (from_tfds(name, split, data["size"]) for split in splits)
     description = {"source": f"TensorFlow Datasets, {name}", "size": data["size"], "content_hash": None}
-    return _described(train, _held_out(test), description)
+    if data["condition"] != "class":
+        return opened(*(from_tfds(name, split, data["size"]) for split in splits), description)
+    pairs = [from_tfds(name, split, data["size"], with_label=True) for split in splits]
+    return opened_with_classes(*pairs, description, tfds_classes(name))
 
 
 def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, first_epoch: int) -> Source:
@@ -116,20 +146,20 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         "train_patches": int(train.cardinality()),
         "content_hash": files.content_hash,
     }
-    return _described(train, _held_out(test), description)
+    source = opened(train, test, description)
+    if data["condition"] != "phase_fraction" or data["phase_threshold"] is not None:
+        return source
+    # Not of `train`, whose random crops go by the number of the pass.
+    still = micrograph_patches(train_files, **{**cutting, "per_image": None})
+    return source._replace(threshold=otsu_threshold(still))
 
 
-def _held_out(samples: tf.data.Dataset) -> np.ndarray:
-    kept = list(samples.take(_MOST_TEST_SAMPLES).as_numpy_iterator())
-    if not kept:
-        raise InputError("The held-out part of the data needs at least one sample. Received: none.")
-    return np.stack(kept)
-
-
-def _described(train: tf.data.Dataset | np.ndarray, test: np.ndarray, description: dict[str, Any]) -> Source:
-    if isinstance(train, np.ndarray):
-        train = tf.data.Dataset.from_tensor_slices(train)
-    return Source(train, test, {**description, "sample_shape": list(test.shape[1:]), "test_samples": len(test)})
+def _split(samples: np.ndarray, data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The samples to train on and the last ones, which are held out."""
+    held_out = max(1, round(data["test_fraction"] * len(samples)))
+    if held_out >= len(samples):
+        raise InputError(f"Training needs at least 2 images. Received: {len(samples)} from {data['source']}.")
+    return samples[:-held_out], samples[-held_out:]
 
 
 def _as_range(value: Any) -> Any:

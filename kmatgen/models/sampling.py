@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
+from kmatgen.models.structures import check_rows
 
 # name -> (function of tensors, one tf.TensorSpec for each of its arguments)
 Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
@@ -91,18 +92,7 @@ class Sampler:
         spec = self.condition_spec
         if spec is None:
             raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-        if condition is None:
-            raise InputError(f"This model needs a condition of shape {tuple(spec.shape[1:])}. Received: None.")
-        values = np.asarray(condition)
-        single = tuple(spec.shape[1:])
-        if values.shape == single:
-            values = np.broadcast_to(values, (n, *single))
-        if values.shape != (n, *single) or not np.can_cast(values.dtype, spec.dtype.as_numpy_dtype, "same_kind"):
-            raise InputError(
-                f"A condition is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
-                f"Received: {values.dtype.name} of shape {values.shape}."
-            )
-        return tf.cast(values, spec.dtype)
+        return check_rows(condition, spec, n)
 
     @property
     def decoding_specs(self) -> list[tf.TensorSpec]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from kmatgen.errors import InputError
 from kmatgen.layers import ConditionalBatchNormalization
 
 
@@ -31,6 +33,28 @@ def condition_spec_of(network: keras.Model) -> tf.TensorSpec | None:
         return None
     tensor = network.input["condition"]
     return tf.TensorSpec(tensor.shape, tensor.dtype, name="condition")
+
+
+def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
+    """The conditions of `n` samples as a tensor; one may stand for all, and a number for a vector of one entry.
+
+    Raises:
+        InputError: They are missing or do not fit the spec.
+    """
+    single = tuple(spec.shape[1:])
+    if values is None:
+        raise InputError(f"This model needs a condition of shape {single}. Received: None.")
+    values = np.asarray(values)
+    if single == (1,) and values.shape in ((), (n,)):
+        values = values[..., None]
+    if values.shape == single:
+        values = np.broadcast_to(values, (n, *single))
+    if values.shape != (n, *single) or not np.can_cast(values.dtype, spec.dtype.as_numpy_dtype, "same_kind"):
+        raise InputError(
+            f"A condition is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
+            f"Received: {values.dtype.name} of shape {values.shape}."
+        )
+    return tf.cast(values, spec.dtype)
 
 
 def samples_and_conditions(data: Any) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 import kmatgen as kg
@@ -44,6 +44,72 @@ def test_tfds():
     assert source.sample_shape == (16, 16, 1)
 
 
+def test_tfds_with_classes():
+    with tfds.testing.mock_data(num_examples=5):
+        source = open_source(settings(**{"data.source": "tfds:mnist", "data.condition": "class"}), seed=0)
+    assert source.facts == {"condition": {"classes": 10}, "classes": 10, "threshold": None}
+    assert source.test_condition.shape == (len(source.test),)
+    assert source.train.element_spec[1].shape == ()
+
+
+def test_digits_with_classes():
+    source = open_source(settings(**{"data.source": "digits:sklearn", "data.condition": "class"}), seed=0)
+    assert source.facts["classes"] == 10
+    assert source.sample_shape == (16, 16, 1)
+    labels = [int(label) for _, label in source.train.as_numpy_iterator()]
+    assert len(labels) + len(source.test_condition) == 1797
+    assert set(labels) == set(range(10))
+    assert open_source(settings(**{"data.source": "digits:sklearn"}), seed=0).condition is None
+
+
+def test_phases_with_their_fractions():
+    paths = {"data.source": "phases", "data.condition": "phase_fraction", "data.phases.n": 20, "data.size": 16}
+    source = open_source(settings(**paths), seed=0)
+    assert source.facts == {"condition": {"size": 1}, "classes": None, "threshold": 0.5}
+    assert_allclose(source.test_condition, source.test.mean((1, 2)))
+    for image, fraction in source.train.take(3).as_numpy_iterator():
+        assert_allclose(fraction, image.mean((0, 1)))
+    examples = source.example_condition(5)
+    assert examples.shape == (5, 1)
+    assert (np.diff(examples[:, 0]) >= 0).all()
+
+
+def test_volumes():
+    paths = {"data.source": "phases", "data.phases.n": 4, "data.phases.dimensions": 3, "data.size": 16}
+    source = open_source(settings(**paths, **{"data.phases.fractions": [[0.1, 0.2], [0.3, 0.4]]}), seed=0)
+    assert source.sample_shape == (16, 16, 16, 3)
+
+
+def test_phase_fractions_of_micrographs(tmp_path, rng):
+    for index in range(5):
+        dark, bright = rng.normal(60, 5, (32, 32)), rng.normal(190, 5, (32, 32))
+        pixels = np.where(np.arange(32)[:, None] < 4 * index + 8, bright, dark)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{index}.png")
+    paths = {"data.source": str(tmp_path), "data.condition": "phase_fraction", "data.size": 32}
+    source = open_source(settings(**paths, **{"data.micrographs.per_image": 1}), seed=0)
+    assert 80 / 255 > source.threshold > 70 / 255
+    assert source.description["phase_threshold"] == source.threshold
+    found = {float(fraction[0]) for _, fraction in source.train.as_numpy_iterator()} | {
+        *map(float, source.test_condition[:, 0])
+    }
+    assert found == {(4 * index + 8) / 32 for index in range(5)}
+    fixed = open_source(settings(**paths, **{"data.phase_threshold": 0.9}), seed=0)
+    assert_array_equal(fixed.test_condition, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("class", "needs data with classes: digits or tfds:NAME. Received: polycrystal"),
+        ("colour", "data.condition is null, class or phase_fraction. Received: 'colour'"),
+        ("phase_fraction", "measured in grey images; use --channels 1.*Received: 3 channels"),
+    ],
+)
+def test_bad_conditions(condition, message):
+    with pytest.raises(kg.InputError, match=message):
+        open_source(settings(**{"data.condition": condition}), seed=0)
+
+
 @pytest.mark.parametrize(("path", "value"), [("data.test_fraction", 0.0), ("data.test_fraction", 1.0)])
 def test_bad_settings(path, value):
     with pytest.raises(kg.InputError, match=f"Received: {value}"):
@@ -51,7 +117,7 @@ def test_bad_settings(path, value):
 
 
 def test_too_few_images(tmp_path):
-    with pytest.raises(kg.InputError, match=r"Received: data.polycrystal.n=1"):
+    with pytest.raises(kg.InputError, match="at least 2 images. Received: 1 from polycrystal"):
         open_source(settings(**{"data.polycrystal.n": 1}), seed=0)
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "one.png")
     with pytest.raises(kg.InputError, match="at least 2 are needed. Received: 1"):
