@@ -19,7 +19,10 @@ _HOMES = {
     "layer": ("kmatgen.layers", "kmatgen.representations.point_cloud_decoder"),
     "loss": ("kmatgen.adversarial.losses",),
     "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants"),
-    "representation": tuple(f"kmatgen.representations.{name}" for name in ("crystens", "flat", "point_cloud")),
+    "representation": tuple(
+        f"kmatgen.representations.{name}"
+        for name in ("composition", "crystens", "direction_graph", "flat", "point_cloud", "xtal_image")
+    ),
     "schedule": ("kmatgen.schedules",),
     "term": ("kmatgen.adversarial.penalties", "kmatgen.adversarial.auxiliary", "kmatgen.adversarial.physics"),
 }

@@ -9,13 +9,17 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Composition": "composition",
     "CrysTens": "crystens",
     "CrystalTable": "crystal_table",
     "Decoded": "base",
+    "DirectionGraph": "direction_graph",
     "Flat": "flat",
     "PointCloud": "point_cloud",
     "PointCloudDecoder": "point_cloud_decoder",
     "Representation": "base",
+    "SymmetryReport": "symmetrise",
+    "XtalImage": "xtal_image",
     "order_sites": "site_order",
     "periodic_distances": "distances",
 }

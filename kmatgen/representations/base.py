@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,15 @@ class Decoded:
 class Representation:
     """Crystals as float32 arrays that a network can learn, and back.
 
-    A subclass defines `learn`, `shapes`, `to_arrays` and `from_arrays`, and lists arguments of its own in
-    `get_config`, which is plain JSON.
+    A subclass defines `learn`, `shapes`, `to_arrays` and `from_arrays`, lists arguments of its own in `get_config`,
+    which is plain JSON, and says in `keeps` what is the same after encoding and decoding.
 
     Args:
         sites: Room for this many sites. `None`: as many as the largest crystal given to `fit` has.
         ranges: What `fit` learned, from `get_config` of a fitted representation; plain JSON.
     """
+
+    keeps = "everything"
 
     def __init__(self, sites: int | None = None, ranges: dict[str, Any] | None = None) -> None:
         if sites is not None and sites < 1:
@@ -161,6 +163,21 @@ class Representation:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Representation:
         return cls(**config)
+
+
+def check_elements(table: CrystalTable, known: Sequence[int] | np.ndarray) -> None:
+    """Refuse crystals with elements that the representation does not know.
+
+    Raises:
+        InputError: There is one; it is named.
+    """
+    strange = table.mask & ~np.isin(table.species, known)
+    if strange.any():
+        row = int(np.flatnonzero(strange.any(axis=1))[0])
+        raise InputError(
+            "An element has to occur in the crystals that a representation is fitted to. "
+            f"Received: atomic number {table.species[row][strange[row]][0]} in {table.origin[row]}."
+        )
 
 
 def _map(function: Any, arrays: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kmatgen.errors import InputError
 from kmatgen.registry import register
-from kmatgen.representations.base import Representation
+from kmatgen.representations.base import Representation, check_elements
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.elements import HEAVIEST, element_features
 from kmatgen.representations.site_order import ORDERS, circular_mean, find_prototype, order_sites, wrapped
@@ -60,6 +60,7 @@ class PointCloud(Representation):
     Chen, Zhang and Hinton 2022; lengths by number of sites as in Zeni et al. 2023 (MatterGen).
     """
 
+    keeps = "everything but the space group"
     FIELDS = ("lattice", "species", "coords")
 
     def __init__(
@@ -182,13 +183,7 @@ class PointCloud(Representation):
 
     def to_arrays(self, table: CrystalTable) -> dict[str, np.ndarray]:
         known = self.constants
-        strange = table.mask & ~np.isin(table.species, known["numbers"])
-        if strange.any():
-            row = int(np.flatnonzero(strange.any(axis=1))[0])
-            raise InputError(
-                "An element has to occur in the training crystals; fit with elements='any' to have all of them. "
-                f"Received: atomic number {table.species[row][strange[row]][0]} in {table.origin[row]}."
-            )
+        check_elements(table, known["numbers"])
         table = order_sites(table, self.order, self.ranges["prototype"])
         here = table.mask[..., None]
         codes = known["codes"][np.searchsorted(known["numbers"], table.species)]

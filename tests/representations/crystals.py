@@ -1,5 +1,7 @@
 """Made-up crystals for the tests of representations."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from kmatgen.representations import CrystalTable
@@ -39,3 +41,9 @@ def largest_coordinate_error(found, expected):
     """In fractions of a cell, over whole cells."""
     difference = found.coords - expected.coords
     return np.abs(difference - np.round(difference)).max()
+
+
+def from_first_site(table):
+    """The same crystals with their first site at the origin."""
+    moved = np.where(table.mask[..., None], (table.coords - table.coords[:, :1]) % 1.0, 0.0)
+    return replace(table, coords=moved)
