@@ -115,8 +115,8 @@ def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     missing = [tag for tag in _CELL if block.find_value(tag) is None]
     if missing:
         raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
-    _check_named_elements(structure)
-    number = _set_symmetry(structure)
+    _check_sites_given(structure)
+    number = _space_group(structure)
     sites = structure.sites if number == 1 else structure.get_all_unit_cell_sites()
     numbers = [site.element.atomic_number for site in sites]
     coords = [site.fract.tolist() for site in sites]
@@ -124,26 +124,29 @@ def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     return UnitCell(structure.cell.parameters, numbers, coords, number, block.name)
 
 
-def _check_named_elements(structure: gemmi.SmallStructure) -> None:
+def _check_sites_given(structure: gemmi.SmallStructure) -> None:
     for site in structure.sites:
         if abs(site.occ - 1.0) > _FULL:
             raise Refusal(DISORDERED, f"Site {site.label} has an occupancy of {site.occ:g}.")
         if site.element.atomic_number == 0:
             raise Refusal(UNKNOWN_ELEMENT, f"Site {site.label} holds {site.type_symbol or site.label!r}.")
+        # Images of a site without a place would never coincide.
+        if not math.isfinite(site.fract.x + site.fract.y + site.fract.z):
+            raise Refusal(MISSING_COORDINATES, f"A coordinate of site {site.label} is missing.")
 
 
-def _set_symmetry(structure: gemmi.SmallStructure) -> int:
-    """Settle the space group of a structure and return its number, 0 where none is declared."""
-    if structure.spacegroup is None and structure.spacegroup_number and not structure.symops:
-        structure.determine_and_set_spacegroup("N")
-        structure.setup_cell_images()
+def _space_group(structure: gemmi.SmallStructure) -> int:
+    """The number of the space group that a block declares, 0 where it declares none or its table has none."""
     if structure.spacegroup is not None:
         return structure.spacegroup.number
-    complaint = structure.check_spacegroup()
-    declared = structure.spacegroup_hm or structure.spacegroup_hall or structure.spacegroup_number
-    # Operations that fit no entry of gemmi's table, as in a supercell, are applied all the same.
-    if "error" in complaint or (declared and not structure.symops and structure.spacegroup_hm != "?"):
-        raise _NotForGemmi(complaint.strip() or f"unknown space group {declared}")
+    # Operations that fit no group of gemmi's table, as those of a supercell do, are applied all the same.
+    if structure.symops:
+        complaint = structure.check_spacegroup()
+        if "error" in complaint:
+            raise _NotForGemmi(complaint)
+    # A number alone leaves the setting open. pymatgen then takes the usual one.
+    elif structure.spacegroup_number or structure.spacegroup_hall or structure.spacegroup_hm not in ("", "?"):
+        raise _NotForGemmi(structure.check_spacegroup() or "space group without setting")
     return 0
 
 
@@ -156,9 +159,12 @@ def _through_pymatgen(text: str, most_sites: int, complaint: str) -> list[UnitCe
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            structures = CifParser.from_str(text).parse_structures(primitive=False, on_error="raise")
+            parser = CifParser.from_str(text)
+            structures = parser.parse_structures(primitive=False, on_error="raise")
     except Exception as error:  # its parser raises whatever the text makes it stumble over
         raise Refusal(UNREADABLE, f"gemmi: {complaint}; pymatgen: {error!r}"[:300]) from error
+    if any("Defaulting to P1" in warning for warning in parser.warnings):
+        raise Refusal(UNREADABLE, f"The symmetry is not known: {complaint}")
     found: list[UnitCell | tuple[str, Refusal]] = []
     for structure in structures:
         try:

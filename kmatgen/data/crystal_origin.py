@@ -11,6 +11,7 @@ from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.site_order import order_sites, wrapped
 
 ORIGINS = ("given", "atom")
+_ROUNDING = 1e-9
 _SAME = 1e-4  # coordinates closer than this are equal
 
 
@@ -48,8 +49,8 @@ def with_origin(table: CrystalTable, origin: str = "atom") -> CrystalTable:
 
 def _inside(coords: np.ndarray, mask: np.ndarray) -> np.ndarray:
     inside = wrapped(coords, 0.5)
-    # Numbers just below 0 round up to 1.
-    return np.where((inside < 1.0) & mask[..., None], inside, 0.0)
+    # What rounding has put just below 0 stays at 0.
+    return np.where((inside < 1.0 - _ROUNDING) & mask[..., None], inside, 0.0)
 
 
 def _rarest(species: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -51,11 +54,17 @@ def prototypes() -> list[Entry]:
 
     Mehl et al., The AFLOW library of crystallographic prototypes: part 1, Comput. Mater. Sci. 136, S1 (2017).
     """
-    from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
+    from pymatgen.core import Structure
 
-    return [
-        Entry(f"prototype {row['tags']['aflow']}", row["snl"].structure, "structure") for row in AFLOW_PROTOTYPE_LIBRARY
-    ]
+    # Read from its file: pymatgen's own module takes seconds to load the same.
+    spec = importlib.util.find_spec("pymatgen.analysis")
+    folders = spec.submodule_search_locations if spec else []
+    files = [path for folder in folders for path in Path(folder).rglob("aflow_prototypes.json*")]
+    if not files:
+        raise InputError("The prototypes come with pymatgen. Received: a pymatgen without aflow_prototypes.json.")
+    text = gzip.decompress(files[0].read_bytes()) if files[0].suffix == ".gz" else files[0].read_bytes()
+    rows = json.loads(text)
+    return [Entry(f"prototype {row['tags']['aflow']}", Structure.from_dict(row["snl"]), "structure") for row in rows]
 
 
 def crystal_paths(folder: Path) -> Iterator[Path]:
@@ -96,7 +105,7 @@ def _from_csv(path: Path, column: str | None) -> list[Entry]:
     import pandas as pd
 
     try:
-        rows = pd.read_csv(path, encoding_errors="replace", skipinitialspace=True)
+        rows = pd.read_csv(path, encoding_errors="replace", skipinitialspace=True, low_memory=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
         raise InputError(f"A table of crystals is a csv file with a header. Received: {path}: {error}.") from error
     column = _crystal_column(rows, path, column)

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kmatgen.data.cleaning import DUPLICATE, CleaningReport, RefusedEntry
-from kmatgen.data.crystal_reading import ReadOptions, read_entries
+from kmatgen.data.crystal_reading import ReadOptions, Share, read_entries
 from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.duplicates import first_of_its_kind
 from kmatgen.errors import InputError
@@ -107,7 +107,7 @@ def read_crystals(
         max_sites: Crystals with more sites in the chosen cell are refused.
         symprec: The space group is that which the atoms have within this many Angstrom. None believes the files.
         angle_tolerance: The same for angles of the lattice, degrees. None derives it from `symprec`.
-        duplicates: Keep crystals that are equal to an earlier one, see `first_of_its_kind`.
+        duplicates: Keep crystals that are equal to an earlier one, see `crystal_keys`.
         strict: Raise at the first entry that cannot be used, instead of reporting it.
         jobs: Processes that read.
         progress: Show a progress bar.
@@ -125,18 +125,20 @@ def read_crystals(
     name = str(source) if isinstance(source, (str, os.PathLike)) else f"{len(entries)} structures"
     tables: list[CrystalTable] = []
     refused: list[RefusedEntry] = []
+    keys: list[bytes] = []
     with tqdm(total=len(entries), disable=not progress, unit="crystal") as bar:
-        for size, (table, not_usable) in _read_chunks(entries, options, jobs):
+        for size, share in _read_chunks(entries, options, jobs):
             bar.update(size)
-            tables += [table] if table is not None else []
-            refused += not_usable
+            tables += [share.table] if share.table is not None else []
+            refused += share.refused
+            keys += share.keys
             if strict and refused:
                 raise InputError(_sentence(name, refused))
     if not tables:
         raise InputError(f"No crystal of {name} can be used. {_sentence(name, refused)}")
     table = CrystalTable.concatenate(tables)
     if not duplicates:
-        first = first_of_its_kind(table)
+        first = first_of_its_kind(keys)
         again = np.flatnonzero(first != np.arange(len(table)))
         refused += [
             RefusedEntry(str(table.origin[row]), DUPLICATE, f"Equal to {table.origin[first[row]]}.") for row in again
@@ -145,9 +147,7 @@ def read_crystals(
     return Crystals(table, CleaningReport(refused, len(table)), name)
 
 
-def _read_chunks(
-    entries: Sequence[Entry], options: ReadOptions, jobs: int
-) -> Iterator[tuple[int, tuple[CrystalTable | None, list[RefusedEntry]]]]:
+def _read_chunks(entries: Sequence[Entry], options: ReadOptions, jobs: int) -> Iterator[tuple[int, Share]]:
     chunks = [entries[start : start + _CHUNK] for start in range(0, len(entries), _CHUNK)]
     if jobs == 1 or len(chunks) == 1:
         yield from ((len(chunk), read_entries(chunk, options)) for chunk in chunks)

@@ -56,9 +56,12 @@ class CrystalTable:
     def __len__(self) -> int:
         return len(self.species)
 
-    def __getitem__(self, rows: slice | np.ndarray | Sequence[int]) -> CrystalTable:
-        """Some of the crystals: a slice, row numbers or a boolean mask."""
-        rows = rows if isinstance(rows, slice) else np.asarray(rows)
+    def __getitem__(self, rows: int | slice | np.ndarray | Sequence[int]) -> CrystalTable:
+        """A table of some of the crystals: one row, a slice, row numbers or a boolean mask."""
+        if not isinstance(rows, slice):
+            rows = np.atleast_1d(rows)
+            # numpy takes an empty list for one of floating-point numbers, which are no rows.
+            rows = rows if rows.size else np.zeros(0, int)
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "properties"}
         return CrystalTable(**columns, properties={name: column[rows] for name, column in self.properties.items()})
 
@@ -147,7 +150,13 @@ class CrystalTable:
 
     @classmethod
     def concatenate(cls, tables: Sequence[CrystalTable]) -> CrystalTable:
-        """One table of several; of the properties, those that all have."""
+        """One table of several; of the properties, those that all have.
+
+        Raises:
+            InputError: There is no table.
+        """
+        if not tables:
+            raise InputError("Joining needs at least one table. Received: none.")
         sites = max(table.species.shape[1] for table in tables)
         tables = [table.with_sites(sites) for table in tables]
         shared = set.intersection(*(set(table.properties) for table in tables))

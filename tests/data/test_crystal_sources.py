@@ -1,0 +1,64 @@
+import pytest
+
+from kmatgen.data.crystal_sources import find_entries
+from kmatgen.errors import InputError
+from tests.data.cifs import cif
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a csv table and returns its path."""
+
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "t.csv"
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def test_columns_by_name_and_by_content(table):
+    path = table(f'number,text,other,cif2\n1,plain,"{cif()}","{cif(name="second")}"\n')
+    assert find_entries(path)[0].content.startswith("data_NaCl")
+    assert find_entries(path, column="cif2")[0].content.startswith("data_second")
+
+
+def test_numbers_are_properties_but_for_row_numbers_and_names(table):
+    path = table(f',material_id,gap,stable,formula,cif\n5,17,1.5,True,NaCl,"{cif()}"\n')
+    (entry,) = find_entries(path)
+    assert entry.origin == "t.csv row 1 (17)"
+    assert entry.properties == {"gap": 1.5}
+
+
+def test_rows_without_a_text_and_foreign_characters(table):
+    path = table(f'name,cif\nMendel\u00e9ev,"{cif()}"\nnone,\n', encoding="latin-1")
+    one, two = find_entries(path)
+    assert one.origin == "t.csv row 1 (Mendel\ufffdev)"
+    assert two.content == ""
+
+
+def test_a_single_file(tmp_path):
+    (tmp_path / "a.cif").write_text(cif())
+    (entry,) = find_entries(tmp_path / "a.cif")
+    assert (entry.origin, entry.kind) == ("a.cif", "cif")
+
+
+def test_hidden_files_are_passed_over(tmp_path):
+    (tmp_path / "__MACOSX").mkdir()
+    for name in (".hidden.cif", "__MACOSX/a.cif", "b.cif"):
+        (tmp_path / name).write_text(cif())
+    assert [entry.origin for entry in find_entries(tmp_path)] == ["b.cif"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ("a,b\n1,x\n", {}, "No column of the table holds CIF or JSON texts.* with a, b"),
+        ("a,b\n1,x\n", {"column": "cif"}, "has the columns a, b. Received: column='cif'"),
+        ("", {}, "is a csv file with a header"),
+        ('a,b\n1,2,3\n4,5,6,7,"', {}, "is a csv file with a header"),
+    ],
+)
+def test_tables_that_cannot_be_used(table, text, arguments, message):
+    with pytest.raises(InputError, match=message):
+        find_entries(table(text), **arguments)
