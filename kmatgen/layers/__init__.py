@@ -9,6 +9,7 @@ from kmatgen.layers.periodic_padding import PeriodicPadding
 from kmatgen.layers.site_attention import SiteAttention
 from kmatgen.layers.spectral_normalization import SpectralNormalization, update_spectral_norms
 from kmatgen.layers.time_embedding import TimeEmbedding
+from kmatgen.layers.trim_sites import RestoreSites, TrimSites
 
 __all__ = [
     "BatchNormalization",
@@ -17,8 +18,10 @@ __all__ = [
     "ModulatedNormalization",
     "PeriodicDifferences",
     "PeriodicPadding",
+    "RestoreSites",
     "SiteAttention",
     "SpectralNormalization",
     "TimeEmbedding",
+    "TrimSites",
     "update_spectral_norms",
 ]

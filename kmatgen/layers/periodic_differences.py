@@ -44,7 +44,7 @@ class PeriodicDifferences(keras.layers.Layer):
         waves = 2 * np.pi * np.arange(1, self.frequencies + 1, dtype=np.float32)
         phases = (coords[:, None, :, :] - coords[:, :, None, :])[..., None] * waves
         features = tf.concat([tf.sin(phases), tf.cos(phases)], axis=-1)
-        sites = inputs.shape[1]
+        sites = tf.shape(coords)[1]
         return tf.cast(tf.reshape(features, [-1, sites, sites, 6 * self.frequencies]), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:

@@ -68,7 +68,7 @@ class SiteAttention(keras.layers.Layer):
         self.combine.build((*inputs_shape[:-1], self.width + self.heads * self.pair_width))
 
     def call(self, inputs: tf.Tensor, pairs: tf.Tensor, vector: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
-        sites, depth = inputs.shape[1], self.width // self.heads
+        sites, depth = tf.shape(inputs)[1], self.width // self.heads
         projected = tf.reshape(self.project(inputs), [-1, sites, self.heads, 3 * depth])
         query, key, value = tf.split(projected, 3, axis=-1)
 

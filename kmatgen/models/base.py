@@ -89,11 +89,12 @@ class GenerativeModel(Sampler, keras.Model):
             arguments: Every argument of the subclass' `compile`; saved with the model and given to it on loading.
             run_eagerly: As in `keras.Model.compile`.
             steps_per_execution: As in `keras.Model.compile`.
-            jit_compile: Compile with XLA. `None`: yes on a GPU, no on a CPU, where it is slower.
+            jit_compile: Compile with XLA. `None`: yes on a GPU, if all layers can be; no on a CPU, where it is slower.
         """
         execution = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
         if jit_compile is None:
-            use_xla = bool(tf.config.list_logical_devices("GPU")) and not run_eagerly
+            able = all(layer.supports_jit for role in self.NETWORKS for layer in getattr(self, role).layers)
+            use_xla = able and bool(tf.config.list_logical_devices("GPU")) and not run_eagerly
         else:
             use_xla = jit_compile
         super().compile(optimizer=optimizer, jit_compile=use_xla, auto_scale_loss=False, **execution)

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import ModulatedNormalization, PeriodicDifferences, SiteAttention
+from kmatgen.layers import ModulatedNormalization, PeriodicDifferences, RestoreSites, SiteAttention, TrimSites
 from kmatgen.networks.conditions import Conditions
 from kmatgen.networks.film import denoiser_inputs, modulation
 
@@ -62,16 +62,19 @@ def site_transformer(
     of_cell = {key: field for key, field in sample.items() if len(field.shape) == 2}
     vector = modulation(inputs, condition, width, tuple(of_cell.values()))
 
-    fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(sample["coords"])
+    # Only as many sites as the largest crystal of the batch has.
+    present = TrimSites(name="present")(mask, mask)
+    of_sites = {key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask) for key, field in of_sites.items()}
+    fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(of_sites["coords"])
     pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
-    x = layers.RepeatVector(sites, name="cell")(vector)
-    described = [field for key, field in of_sites.items() if key != "coords"]
-    if described:
-        x = layers.Concatenate(name="sites")([x, *described])
-    x = layers.Dense(width, name="dense")(x)
+    column = layers.Reshape((-1, 1), name="present_column")(present)
+    described = [column, *(field for key, field in of_sites.items() if key != "coords")]
+    x = layers.Concatenate(name="sites")(described) if len(described) > 1 else column
+    cell = layers.Reshape((1, width), name="cell")(layers.Dense(width, name="cell_dense")(vector))
+    x = layers.Add(name="sites_of_cell")([layers.Dense(width, name="dense")(x), cell])
     for block in range(blocks):
         y = ModulatedNormalization(name=f"attention_norm_{block}")(x, vector)
-        y = SiteAttention(width, heads, pair_width, name=f"attention_{block}")(y, pairs, vector, mask)
+        y = SiteAttention(width, heads, pair_width, name=f"attention_{block}")(y, pairs, vector, present)
         x = layers.Add(name=f"attention_add_{block}")([x, y])
         y = ModulatedNormalization(name=f"norm_{block}")(x, vector)
         y = layers.Dense(2 * width, activation="silu", name=f"hidden_{block}")(y)
@@ -79,11 +82,14 @@ def site_transformer(
     x = ModulatedNormalization(name="norm")(x, vector)
 
     # A sum over the sites that are there, then normalised: how many they are is in the vector.
-    pooled = ModulatedNormalization(name="pooled")(layers.Dot(axes=1, name="pool")([mask, x]), vector)
+    pooled = ModulatedNormalization(name="pooled")(layers.Dot(axes=1, name="pool")([present, x]), vector)
     whole = layers.Dense(width, activation="silu", name="cell_hidden")(
         layers.Concatenate(name="both")([pooled, vector])
     )
-    outputs = {key: _head(x, field.shape[-1], key) for key, field in of_sites.items()}
+    outputs = {
+        key: RestoreSites(sites, dtype="float32", name=f"{key}_restored")(_head(x, field.shape[-1], key))
+        for key, field in of_sites.items()
+    }
     outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
     return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
 

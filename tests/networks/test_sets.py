@@ -60,6 +60,16 @@ def test_sites_that_are_not_there_do_not_matter(network, inputs):
     assert_allclose(found["lattice"], expected["lattice"], atol=1e-4)
 
 
+def test_no_more_sites_than_the_batch_has(network, inputs):
+    """Trimmed: the same as without the sites that no sample has, which come back as zeros."""
+    inputs["condition"] = {"mask": np.array([[1, 1, 0, 0], [1, 1, 1, 0]], np.float32)}
+    found = np.asarray(network(inputs)["coords"])
+    assert np.abs(found[:, 3]).max() == 0
+    inputs["condition"] = {"mask": np.array([[1, 1, 0, 0], [1, 1, 1, 1]], np.float32)}
+    assert_allclose(np.asarray(network(inputs)["coords"])[0, :2], found[0, :2], atol=1e-4)
+    assert np.abs(np.asarray(network(inputs)["coords"])[1, 3]).max() > 0
+
+
 def test_zero_before_training(inputs):
     found = site_transformer(FIELDS, width=8, heads=2, condition=MASK)(inputs)
     assert all(np.abs(field).max() == 0 for field in found.values())
