@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kmatgen.metrics.crystal_validity import element_counts, structurally_valid
+from kmatgen.metrics.crystal_validity import element_counts, reduced_counts, structurally_valid
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.distances import periodic_distances
 
@@ -54,8 +54,7 @@ def role_keys(table: CrystalTable) -> list[Key | None]:
 
 
 def _compositions(table: CrystalTable) -> list[tuple[tuple[int, int], ...]]:
-    counts = element_counts(table)
-    counts //= np.maximum(np.gcd.reduce(counts, axis=1), 1)[:, None]
+    counts = reduced_counts(table)
     return [tuple((int(number), int(row[number])) for number in np.flatnonzero(row)) for row in counts]
 
 

@@ -29,7 +29,7 @@ def structurally_valid(table: CrystalTable, min_distance: float = 0.5, min_volum
     Returns:
         `(n,)` boolean.
     """
-    possible = _well_formed(table)
+    possible = well_formed(table)
     rows = np.flatnonzero(possible)
     possible[rows] = table.volume[rows] >= min_volume
     rows = np.flatnonzero(possible)
@@ -57,8 +57,7 @@ def compositionally_valid(table: CrystalTable, oxidation_table: str = "smact14")
     if oxidation_table not in OXIDATION_TABLES:
         raise InputError(f"Oxidation tables are: {', '.join(OXIDATION_TABLES)}. Received: {oxidation_table!r}.")
     known = _known_species(table)
-    counts = element_counts(table[known])
-    distinct, inverse = np.unique(_reduced(counts), axis=0, return_inverse=True)
+    distinct, inverse = np.unique(reduced_counts(table[known]), axis=0, return_inverse=True)
     passed = np.array([_passes_smact(_as_key(row), oxidation_table) for row in distinct], bool)
     valid = np.zeros(len(table), bool)
     valid[known] = passed[inverse.ravel()] if len(passed) else False
@@ -74,13 +73,17 @@ def element_counts(table: CrystalTable) -> np.ndarray:
     return counts
 
 
-def _reduced(counts: np.ndarray) -> np.ndarray:
+def reduced_counts(table: CrystalTable) -> np.ndarray:
+    """How many atoms of each element a formula unit holds, `(n, 119)` as `element_counts`."""
+    counts = element_counts(table)
     return counts // np.maximum(np.gcd.reduce(counts, axis=1), 1)[:, None]
 
 
-def _well_formed(table: CrystalTable) -> np.ndarray:
-    """`(n,)`: whether all numbers are finite, lengths positive, and the atoms known."""
-    finite = np.isfinite(table.lattice).all(axis=1) & np.isfinite(table.coords).all(axis=(1, 2))
+def well_formed(table: CrystalTable) -> np.ndarray:
+    """`(n,)`: whether all numbers are finite, lengths positive, angles those of a cell, and the atoms known."""
+    finite = (
+        np.isfinite(table.volume) & np.isfinite(table.lattice).all(axis=1) & np.isfinite(table.coords).all(axis=(1, 2))
+    )
     return finite & (table.lattice[:, :3] > 0).all(axis=1) & _known_species(table)
 
 

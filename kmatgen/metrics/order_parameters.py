@@ -3,8 +3,8 @@
 The parameters are those of Zimmermann and Jain, RSC Advances 10 (2020) 6063, as pymatgen implements them atom by atom;
 here they are evaluated for many atoms with equal numbers of neighbours at once. Their constants are read from pymatgen.
 
-Of each pair of neighbours j, k the first is put to the north pole, the second on the prime meridian; `theta` is then the
-polar angle of a neighbour and `phi` its azimuth. A motif scores every (j, k) with Gaussians of the angles.
+Of each pair of neighbours j, k the first is put to the north pole, the second on the prime meridian; then `theta` is
+the polar angle of a neighbour and `phi` its azimuth. A motif scores every (j, k) with Gaussians of the angles.
 """
 
 from __future__ import annotations
