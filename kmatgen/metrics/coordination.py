@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from kmatgen.metrics.voronoi import Crystal, Faces, voronoi_faces
-from kmatgen.representations.crystal_table import CrystalTable
 
 _DISTANCE_CUTOFFS = (0.5, 1.0)  # Angstrom beyond the sum of covalent radii: weight falls from 1 to 0 between them
 _ELECTRONEGATIVITY_WEIGHT = 3.0
@@ -74,9 +73,9 @@ def _largest(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return largest
 
 
-def covalent_radii_known(table: CrystalTable) -> np.ndarray:
-    """`(n,)`: whether all elements of a crystal have a radius; those beyond curium (96) have none."""
-    return ~np.isnan(_element_values()[0][np.clip(table.species, 0, 118)]).any(axis=1)
+def covalent_radii() -> np.ndarray:
+    """`(119,)` covalent radii in Angstrom by atomic number (Cordero et al. 2008), NaN for 0 and beyond curium (96)."""
+    return _element_values()[0]
 
 
 @cache
@@ -92,6 +91,6 @@ def _element_values() -> tuple[np.ndarray, np.ndarray]:
         elements = [Element.from_Z(number) for number in range(1, 119)]
         radii = [CovalentRadius.radius.get(element.symbol, element.atomic_radius) for element in elements]
         electronegativities = [element.X for element in elements]
-    return np.array([0.0, *(float(radius or np.nan) for radius in radii)]), np.array(
+    return np.array([np.nan, *(float(radius or np.nan) for radius in radii)]), np.array(
         [np.nan, *map(float, electronegativities)]
     )

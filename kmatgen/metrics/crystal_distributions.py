@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_validity import element_counts
+from kmatgen.metrics.crystal_validity import element_counts, well_formed
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.space_groups import with_space_groups
 
 
 def density_distance(
@@ -76,21 +77,10 @@ def space_groups(table: CrystalTable, tolerance: float = 0.1) -> np.ndarray:
     Returns:
         `(n,)` international number, 0 where none could be found.
     """
-    return np.array([_space_group(table, row, tolerance) for row in range(len(table))], np.int16)
-
-
-def _space_group(table: CrystalTable, row: int, tolerance: float) -> int:
-    import moyopy
-
-    mask = table.mask[row]
-    matrix, coords = table.matrix[row], table.coords[row, mask]
-    if not (mask.any() and np.isfinite(matrix).all() and np.isfinite(coords).all()):
-        return 0
-    try:
-        cell = moyopy.Cell(matrix.tolist(), coords.tolist(), table.species[row, mask].tolist())
-        return int(moyopy.MoyoDataset(cell, symprec=tolerance).number)
-    except ValueError:  # moyopy's word for "no symmetry found": a singular cell, atoms closer than the tolerance
-        return 0
+    numbers = np.zeros(len(table), np.int16)
+    rows = np.flatnonzero(well_formed(table))
+    numbers[rows] = with_space_groups(table[rows], symprec=tolerance).space_group
+    return numbers
 
 
 def total_variation(generated: np.ndarray, reference: np.ndarray) -> float:

@@ -10,10 +10,10 @@ import numpy as np
 
 from kmatgen.errors import InputError
 from kmatgen.metrics.composition_fingerprints import composition_statistics, standardised
-from kmatgen.metrics.coordination import covalent_radii_known, neighbour_shells
+from kmatgen.metrics.coordination import covalent_radii, neighbour_shells
 from kmatgen.metrics.crystal_coverage import Fingerprints
 from kmatgen.metrics.crystal_validity import well_formed
-from kmatgen.metrics.order_parameters import motifs, order_parameters
+from kmatgen.metrics.order_parameters import local_order, motifs
 from kmatgen.representations.crystal_table import CrystalTable
 
 MOST_NEIGHBOURS = 24
@@ -23,7 +23,7 @@ _LEAST_VOLUME = 0.1  # cubic Angstrom, as in the definition of validity; thinner
 _VERSION = 1  # of what is computed: raise it and old cache files are not read any more
 
 
-def crystal_fingerprints(
+def fingerprint_crystals(
     table: CrystalTable, jobs: int = 1, cache: str | Path | None = None, backend: str = "kmatgen"
 ) -> Fingerprints:
     """Structure and composition fingerprints, as `coverage` compares them.
@@ -47,7 +47,7 @@ def structure_fingerprints(
     """CrystalNN order parameters, mean over sites: matminer's "ops" preset.
 
     For 1 to 24 neighbours the probability that an atom has so many, and its product with each order parameter of that
-    number (`order_parameters.motifs`). Arguments and errors as `crystal_fingerprints`.
+    number (`order_parameters.motifs`). Arguments and errors as `fingerprint_crystals`.
 
     Returns:
         `(n, 61)`, NaN where a crystal has none.
@@ -63,7 +63,7 @@ def structure_fingerprints(
         found = _in_processes(compute, table[np.sort(missing)], jobs)
         kept |= dict(zip(digests[np.sort(missing)], found, strict=True))
         _write(cache, backend, kept)
-    return np.array([kept[digest] for digest in digests]).reshape(len(table), -1)
+    return np.array([kept[digest] for digest in digests]).reshape(len(table), _columns()[-1])
 
 
 def crystal_digests(table: CrystalTable) -> list[str]:
@@ -104,7 +104,9 @@ def _ops(table: CrystalTable) -> np.ndarray:
 
 
 def _usable(table: CrystalTable) -> np.ndarray:
-    usable = well_formed(table) & covalent_radii_known(table)
+    """`(n,)`: whether a crystal has a cell with a volume, and all its elements a radius."""
+    usable = well_formed(table)
+    usable &= ~np.isnan(np.where(table.mask, covalent_radii()[np.clip(table.species, 0, 118)], 0.0)).any(axis=1)
     usable[usable] = table.volume[usable] >= _LEAST_VOLUME
     return usable
 
@@ -130,7 +132,7 @@ def _site_fingerprints(atom: np.ndarray, direction: np.ndarray, weight: np.ndarr
         fingerprints[here, start] = chance
         if number in motifs() and len(rows):
             neighbours = direction[starts[here][:, None] + np.arange(number)]
-            fingerprints[here, start + 1 : columns[number]] = chance[:, None] * order_parameters(neighbours)
+            fingerprints[here, start + 1 : columns[number]] = chance[:, None] * local_order(neighbours)
     return fingerprints
 
 

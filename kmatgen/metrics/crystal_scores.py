@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from kmatgen.metrics.crystal_coverage import Fingerprints, coverage
+from kmatgen.errors import InputError
+from kmatgen.metrics.bonds import bond_lengths_valid
+from kmatgen.metrics.crystal_coverage import coverage
 from kmatgen.metrics.crystal_distributions import (
     density_distance,
     element_number_distance,
     element_shares,
+    space_group_shares,
+    space_groups,
     total_variation,
 )
+from kmatgen.metrics.crystal_fingerprints import fingerprint_crystals
 from kmatgen.metrics.crystal_keys import excess_overlap, key_overlap, lattice_error, role_keys
 from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
+from kmatgen.metrics.novelty import novel, unique
 from kmatgen.representations.crystal_table import CrystalTable
 
 
@@ -20,42 +26,82 @@ def score_crystals(
     generated: CrystalTable,
     reference: CrystalTable,
     training: CrystalTable | None = None,
-    fingerprints: tuple[Fingerprints, Fingerprints] | None = None,
+    *,
     oxidation_table: str = "smact14",
     samples: int | None = 1000,
+    novelty_samples: int = 1000,
+    jobs: int = 1,
+    cache: str | Path | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
     """Score generated crystals as the literature does, and beyond.
 
+    Read them beside the same scores of real crystals (a split by key) and of the baselines of `crystal_baselines`: of
+    1,000 real crystals none has distances of 0, and COV-R is bounded by how many are generated.
+
     Args:
         generated: Generated crystals, all of them: those that are not valid are counted as such.
         reference: Real crystals that the model has not seen.
-        training: Real crystals that it has seen, for overlap and memorisation.
-        fingerprints: Of `generated` and of `reference`, for coverage.
+        training: Real crystals that it has seen, for overlap, memorisation and novelty.
         oxidation_table: Of the compositional validity; see `compositionally_valid`.
         samples: How many valid crystals the Wasserstein distances are computed from; see `mean_distance`.
+        novelty_samples: How many of the generated crystals, the first, are compared with each other and with the
+            training data; 0 leaves that out. It is what takes long where all crystals have one formula.
+        jobs: Processes for fingerprints and comparisons.
+        cache: Folder in which fingerprints are kept.
         seed: Of draws.
 
     Returns:
-        `structurally_valid`, `compositionally_valid`, `valid`: shares of all generated crystals.
-        `density_distance` (g / cm^3), `element_number_distance`: Wasserstein-1, valid against reference.
-        `element_distance`: total variation of the shares of elements, valid against reference.
+        Shares of all generated crystals: `structurally_valid`, `compositionally_valid`, `valid` (both),
+        `bond_lengths_valid`. Of those compared: `unique`, and with `training` `novel`; both count valid crystals only.
+        Distances of the valid ones from the reference: `density_distance` (g / cm^3), `element_number_distance`
+        (Wasserstein-1), `element_distance`, `space_group_distance` (total variation, 0 to 1).
+        `cov_recall`, `cov_precision`: COV-R, COV-P.
         `lattice_error` (Angstrom), `lattice_error_matched`: aMAE and the share of crystals it is measured on.
         `overlap_reference`, and with `training` `overlap_training`, `memorisation`: by key.
-        `cov_recall`, `cov_precision`: with fingerprints.
+
+    Raises:
+        InputError: Nothing generated, or no reference.
     """
+    if not len(generated) or not len(reference):
+        numbers = f"{len(generated)} generated, {len(reference)} real"
+        raise InputError(f"Scores need generated and real crystals, at least one of each. Received: {numbers}.")
     structural = structurally_valid(generated)
     compositional = compositionally_valid(generated, oxidation_table)
-    valid = generated[structural & compositional]
-    keys, reference_keys = role_keys(generated), role_keys(reference)
-    error = lattice_error(generated, reference, keys, reference_keys)
+    covered = coverage(fingerprint_crystals(generated, jobs, cache), fingerprint_crystals(reference, jobs, cache))
     scores = {
         "structurally_valid": structural.mean(),
         "compositionally_valid": compositional.mean(),
         "valid": (structural & compositional).mean(),
+        "bond_lengths_valid": bond_lengths_valid(generated).mean(),
+        "cov_recall": covered.recall,
+        "cov_precision": covered.precision,
+        **_distances(generated[structural & compositional], reference, samples, seed),
+        **_by_key(generated, reference, training),
+    }
+    if novelty_samples:
+        compared = generated[:novelty_samples]
+        valid = (structural & compositional)[:novelty_samples]
+        scores["unique"] = (unique(compared, jobs=jobs) & valid).mean()
+        if training is not None:
+            scores["novel"] = (novel(compared, training, jobs=jobs) & valid).mean()
+    return {name: float(value) for name, value in scores.items()}
+
+
+def _distances(valid: CrystalTable, reference: CrystalTable, samples: int | None, seed: int) -> dict[str, float]:
+    groups = [space_group_shares(space_groups(table)) for table in (valid, reference)]
+    return {
         "density_distance": density_distance(valid, reference, samples, seed=seed),
         "element_number_distance": element_number_distance(valid, reference, samples, seed=seed),
         "element_distance": total_variation(element_shares(valid), element_shares(reference)),
+        "space_group_distance": total_variation(*groups),
+    }
+
+
+def _by_key(generated: CrystalTable, reference: CrystalTable, training: CrystalTable | None) -> dict[str, float]:
+    keys, reference_keys = role_keys(generated), role_keys(reference)
+    error = lattice_error(generated, reference, keys, reference_keys)
+    scores = {
         "lattice_error": error.error,
         "lattice_error_matched": error.matched / len(generated),
         "overlap_reference": key_overlap(keys, reference_keys),
@@ -64,7 +110,4 @@ def score_crystals(
         training_keys = role_keys(training)
         scores["overlap_training"] = key_overlap(keys, training_keys)
         scores["memorisation"] = excess_overlap(keys, training_keys, reference_keys)
-    if fingerprints is not None:
-        covered = coverage(*fingerprints)
-        scores |= {"cov_recall": covered.recall, "cov_precision": covered.precision}
-    return {name: float(np.float64(value)) for name, value in scores.items()}
+    return scores

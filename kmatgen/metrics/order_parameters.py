@@ -84,7 +84,7 @@ def _pymatgen_constants() -> tuple[dict, dict]:
     return CN_OPT_PARAMS, DEFAULT_OP_PARAMS
 
 
-def order_parameters(directions: np.ndarray) -> np.ndarray:
+def local_order(directions: np.ndarray) -> np.ndarray:
     """All order parameters of atoms that have the same number of neighbours.
 
     Args:

@@ -1,7 +1,7 @@
 """Voronoi cells of atoms in crystals: their faces, as seen from the atom.
 
-A plane half-way to a neighbour at p is the set of x with x . q = 1 for q = 2 p / p^2. So the cell is the polar body of the
-convex hull of all q, and one small hull an atom does what a tessellation of all atoms around it would do.
+A plane half-way to a neighbour at p is the set of x with x . q = 1 for q = 2 p / p^2. So the cell is the polar body of
+the convex hull of all q, and one small hull an atom does what a tessellation of all atoms around it would do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Faces(NamedTuple):
 def voronoi_faces(crystals: list[Crystal]) -> tuple[Faces, np.ndarray]:
     """The faces of the cells of all atoms of some crystals.
 
-    Only neighbours within 7 Angstrom bound a cell, or within the longest diagonal of the lattice where those leave it open.
+    Only neighbours within 7 Angstrom bound a cell, or within up to the longest diagonal of the lattice where those
+    leave it open.
 
     Args:
         crystals: All finite, with a volume.

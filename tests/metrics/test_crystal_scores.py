@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
-from kmatgen.metrics.crystal_coverage import Fingerprints
+from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_crystals
 
@@ -11,36 +12,37 @@ REAL = perovskites([3.9, 4.0, 4.1, 4.2], [[38, 22, 8, 8, 8], [20, 40, 8, 8, 7], 
 
 
 def test_real_crystals_against_themselves():
-    scores = score_crystals(REAL, REAL)
-    assert scores["structurally_valid"] == 1
-    assert scores["overlap_reference"] == 1
-    assert scores["lattice_error"] == 0
-    assert scores["lattice_error_matched"] == 1
+    scores = score_crystals(REAL, REAL, REAL)
+    for name in ("structurally_valid", "overlap_reference", "lattice_error_matched", "cov_recall", "cov_precision"):
+        assert scores[name] == 1, name
+    for name in ("lattice_error", "space_group_distance", "novel"):
+        assert scores[name] == 0, name
+    assert scores["unique"] == scores["valid"]
 
 
 def test_broken_crystals_count_as_invalid_and_do_not_spoil_the_rest():
     scores = score_crystals(broken(REAL), REAL, REAL[:2])
     assert scores["structurally_valid"] == 0.5
+    assert scores["cov_precision"] == 0.5
+    assert scores["cov_recall"] == 1
     assert_allclose(scores["overlap_training"], 2 / 8)
     assert np.isfinite(list(scores.values())).all()
 
 
 def test_nothing_valid_gives_nan_and_no_error():
-    scores = score_crystals(broken(REAL)[4:], REAL)
-    assert scores["valid"] == 0
+    scores = score_crystals(broken(REAL)[4:], REAL, REAL)
+    assert scores["valid"] == scores["unique"] == scores["novel"] == scores["cov_recall"] == 0
     assert np.isnan(scores["density_distance"])
     assert np.isnan(scores["lattice_error"])
 
 
-def test_coverage_with_fingerprints_at_hand():
-    same = Fingerprints(np.zeros((4, 61)), np.zeros((4, 132)))
-    scores = score_crystals(REAL, REAL, fingerprints=(same, same))
-    assert (scores["cov_recall"], scores["cov_precision"]) == (1, 1)
+def test_nothing_at_all_is_refused():
+    with pytest.raises(InputError, match=r"Received: 0 generated, 4 real\.$"):
+        score_crystals(REAL[:0], REAL)
 
 
 def test_published_rows_bear_the_names_of_scores():
-    same = Fingerprints(np.zeros((4, 61)), np.zeros((4, 132)))
-    names = set(score_crystals(REAL, REAL, fingerprints=(same, same)))
+    names = set(score_crystals(REAL, REAL))
     for rows in PUBLISHED.values():
         for row in rows:
             assert set(row.scores) <= names
