@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 
+# Batches among which samples that are alike are put together.
+_WINDOW = 16
+
 
 def batches(
     data: tf.data.Dataset | np.ndarray | dict[str, np.ndarray] | tuple,
@@ -22,6 +25,7 @@ def batches(
     d_steps: int = 1,
     first_epoch: int = 0,
     drop_remainder: bool = True,
+    alike: Callable[..., tf.Tensor] | None = None,
 ) -> tf.data.Dataset:
     """Batch samples for `fit`.
 
@@ -39,6 +43,8 @@ def batches(
             every step.
         first_epoch: Number of epochs already seen.
         drop_remainder: Leave out a last, partial batch: wanted in training, not in evaluation.
+        alike: Put samples together in batches that are alike in what this gives for a batch of them, `(n,)`, such as
+            their numbers of sites: of 16 batches at a time, in an order that stays random.
 
     Returns:
         A dataset of batches, finite and of known length where `data` is.
@@ -65,21 +71,23 @@ def batches(
     if seed is None:
         return _shared_by_row(batched(samples).prefetch(tf.data.AUTOTUNE))
     buffer = min(shuffle_buffer, count) if count > 0 else shuffle_buffer
-    result = _shuffled_passes(samples, batched, buffer, seed, first_epoch)
+
+    def mixed(order: tf.Tensor) -> tf.data.Dataset:
+        epoch = samples.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+        if alike is None:
+            return batched(epoch)
+        grouped = batched(epoch.batch(_WINDOW * size).map(_in_order_of(alike)).unbatch())
+        return grouped.shuffle(_WINDOW, seed=order, reshuffle_each_iteration=False)
+
+    result = _passes(mixed, seed, first_epoch)
     if count > 0:
         length = count // size if drop_remainder else -(-count // size)
         result = result.apply(tf.data.experimental.assert_cardinality(length))
     return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
 
 
-def _shuffled_passes(
-    samples: tf.data.Dataset,
-    batched: Callable[[tf.data.Dataset], tf.data.Dataset],
-    buffer: int,
-    seed: int,
-    first_epoch: int,
-) -> tf.data.Dataset:
-    """Every pass over the result shuffles anew, by the seed and the number of the pass."""
+def _passes(mixed: Callable[[tf.Tensor], tf.data.Dataset], seed: int, first_epoch: int) -> tf.data.Dataset:
+    """Every pass over the result is mixed anew, by the seed and the number of the pass."""
     passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
 
     def next_pass(_: Any) -> tf.data.Dataset:
@@ -87,10 +95,20 @@ def _shuffled_passes(
         number = passes.assign_add(1)
         # The seed of this small graph alone: `shuffle` would mix in the global one, and fails where that is 0.
         tf.compat.v1.set_random_seed(1)
-        order = tf.random.stateless_uniform((), tf.stack([seed, number]), 0, tf.int64.max, tf.int64)
-        return batched(samples.shuffle(buffer, seed=order, reshuffle_each_iteration=False))
+        return mixed(tf.random.stateless_uniform((), tf.stack([seed, number]), 0, tf.int64.max, tf.int64))
 
     return tf.data.Dataset.from_tensors(0).flat_map(next_pass)
+
+
+def _in_order_of(alike: Callable[..., tf.Tensor]) -> Callable[..., Any]:
+    """A function that sorts a batch by what `alike` gives for it."""
+
+    def sort(*window: Any) -> Any:
+        order = tf.argsort(alike(*window), stable=True)
+        rows = tf.nest.map_structure(lambda values: tf.gather(values, order), window)
+        return rows if len(rows) > 1 else rows[0]
+
+    return sort
 
 
 def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:

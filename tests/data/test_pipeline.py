@@ -107,3 +107,23 @@ def test_from_tfds_names_what_is_wrong():
         from_tfds("no_such_set", "train")
     with tfds.testing.mock_data(num_examples=2), pytest.raises(kg.InputError, match="image feature"):
         from_tfds("iris", "train")
+
+
+def test_alike_samples_come_together():
+    """Sizes 1 to 4 in batches of 8: nearly all batches hold one size, every sample comes once, the order is random."""
+    sizes = np.repeat(np.arange(1, 5), 64)
+    made = batches({"size": sizes, "number": np.arange(256)}, 8, seed=0, alike=lambda batch: batch["size"])
+    epochs = [list(made.as_numpy_iterator()) for _ in range(2)]
+    assert len(made) == 32
+    for epoch in epochs:
+        assert sorted(np.concatenate([batch["number"] for batch in epoch])) == list(range(256))
+        kinds = [set(batch["size"].tolist()) for batch in epoch]
+        assert np.mean([len(kind) for kind in kinds]) < 1.5
+        assert [min(kind) for kind in kinds] != sorted(min(kind) for kind in kinds)
+    assert not np.array_equal(epochs[0][0]["number"], epochs[1][0]["number"])
+
+
+def test_alike_pairs():
+    data = (np.arange(32), {"mask": np.eye(32)})
+    made = batches(data, 8, seed=0, alike=lambda sample, condition: tf.reduce_sum(condition["mask"], axis=1))
+    assert sorted(np.concatenate([sample for sample, _ in made.as_numpy_iterator()])) == list(range(32))
