@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from kmatgen.cli import main
+from tests.data.cifs import cif
 from tests.test_training import TINY
 
 TINY_OPTIONS = ["--quiet", "--size", "16", "--epochs", "2", "--batch-size", "8"]
@@ -87,6 +88,19 @@ def test_data_describes(capsys, micrographs):
     assert "uint8" in text
     main(["data", str(micrographs), "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 5
+
+
+def test_data_describes_crystals(capsys, tmp_path):
+    (tmp_path / "good.cif").write_text(cif())
+    (tmp_path / "bad.cif").write_text("")
+    main(["data", str(tmp_path), "--refused", str(tmp_path / "refused.csv")])
+    printed = capsys.readouterr()
+    assert "sites              8 to 8, median 8" in printed.out
+    assert "225: 1" in printed.out
+    assert "bad.cif: empty: There is no text." in printed.err
+    assert (tmp_path / "refused.csv").read_text() == "origin,reason,detail\nbad.cif,empty,There is no text.\n"
+    main(["data", str(tmp_path), "--json"])
+    assert json.loads(capsys.readouterr().out)["crystals"] == 1
 
 
 def test_presets_lists(capsys):

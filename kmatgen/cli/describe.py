@@ -8,22 +8,49 @@ from typing import Any
 
 import click
 
+_MOST_COUNTS = 12  # of a line
+_MOST_REFUSED = 20  # that are printed one by one
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option("--metadata", type=click.Path(path_type=Path), help="Csv with pixel sizes.  [metadata.csv in the folder]")
+@click.option("--column", help="Csv column that holds the crystals.  [found by what it holds]")
+@click.option("--refused", type=click.Path(path_type=Path), help="Write refused crystals and the reasons to this csv.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read crystals.")
 @click.option("--strict", is_flag=True, help="Fail on the first file that cannot be used.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def data(folder: Path, metadata: Path | None, strict: bool, as_json: bool) -> None:
-    """Describe FOLDER: counts, sizes, bit depths, data bars, pixel sizes; what was refused and why.
+def data(
+    source: Path,
+    metadata: Path | None,
+    column: str | None,
+    refused: Path | None,
+    jobs: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Describe SOURCE, a folder of micrographs, a folder of crystals (CIF, POSCAR, JSON) or a csv table with a column
+    of CIFs: counts, sizes, pixel sizes or space groups; what was refused and why.
 
     \b
-    Example:
+    Examples:
       kmatgen data micrographs/
+      kmatgen data cifs/ --refused refused.csv
+      kmatgen data train.csv --json
     """
-    from kmatgen.data.inspection import find_micrographs
+    from kmatgen.data.crystal_sources import holds_crystals
 
-    description = find_micrographs(folder, metadata=metadata, strict=strict, progress=not as_json).describe()
+    if holds_crystals(source):
+        from kmatgen.data.crystals import read_crystals
+
+        crystals = read_crystals(source, column=column, strict=strict, jobs=jobs, progress=not as_json)
+        description = crystals.describe()
+        if refused is not None:
+            crystals.report.write_csv(refused)
+    else:
+        from kmatgen.data.inspection import find_micrographs
+
+        description = find_micrographs(source, metadata=metadata, strict=strict, progress=not as_json).describe()
     if as_json:
         click.echo(json.dumps(description, indent=2))
         return
@@ -51,12 +78,25 @@ def report_refused(description: dict[str, Any]) -> None:
     """Say which files were skipped, and why."""
     refused = description.get("refused") or []
     if refused:
-        click.echo(f"{len(refused)} files were skipped:", err=True)
-    for entry in refused:
+        click.echo(f"{len(refused)} files or entries were skipped:", err=True)
+    for entry in refused[:_MOST_REFUSED]:
         click.echo(f"  {entry['file']}: {entry['reason']}", err=True)
+    if len(refused) > _MOST_REFUSED:
+        click.echo(f"  and {len(refused) - _MOST_REFUSED} more", err=True)
 
 
 def _one_line(value: Any) -> str:
+    if isinstance(value, dict) and {"min", "max"} <= value.keys():
+        known = f"known for {value['known']}: " if "known" in value else ""
+        return known + f"{_short(value['min'])} to {_short(value['max'])}, median {_short(value['median'])}"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {count}" for name, count in value.items()) or "none"
+        parts = [f"{name}: {_one_line(count)}" for name, count in value.items()]
+        more = [f"and {len(parts) - _MOST_COUNTS} more"] if len(parts) > _MOST_COUNTS else []
+        return ", ".join(parts[:_MOST_COUNTS] + more) or "none"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return "none" if value is None else str(value)
+
+
+def _short(number: float | None) -> str:
+    return "none" if number is None else f"{number:.4g}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kmatgen.data.crystal_files import SUFFIXES, Entry, file_kind, text_kind
+from kmatgen.data.reading import SUFFIXES as IMAGES
 from kmatgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: s
     """
     if not isinstance(source, (str, os.PathLike)):
         return _from_structures(source)
-    if source == "prototypes":
-        return prototypes()
     path = Path(source)
+    if str(path) == "prototypes" and not path.exists():
+        return prototypes()
     if path.is_dir():
         return _from_folder(path)
     if not path.is_file():
@@ -47,6 +48,16 @@ def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: s
         )
     kind = file_kind(path)
     return [Entry(path.name, path, kind)] if kind else _from_csv(path, column)
+
+
+def holds_crystals(source: str | os.PathLike[str]) -> bool:
+    """Whether a source is one for `read_crystals`, rather than a folder of images: by what most of its files are."""
+    path = Path(source)
+    if not path.is_dir():
+        return path.is_file() or str(source) == "prototypes"
+    crystals = sum(1 for _ in crystal_paths(path))
+    images = sum(1 for file in path.rglob("*") if file.suffix.lower() in IMAGES)
+    return crystals > images
 
 
 def prototypes() -> list[Entry]:

@@ -1,6 +1,6 @@
 import pytest
 
-from kmatgen.data.crystal_sources import find_entries
+from kmatgen.data.crystal_sources import find_entries, holds_crystals
 from kmatgen.errors import InputError
 from tests.data.cifs import cif
 
@@ -48,6 +48,19 @@ def test_hidden_files_are_passed_over(tmp_path):
     for name in (".hidden.cif", "__MACOSX/a.cif", "b.cif"):
         (tmp_path / name).write_text(cif())
     assert [entry.origin for entry in find_entries(tmp_path)] == ["b.cif"]
+
+
+def test_a_folder_is_what_most_of_its_files_are(tmp_path):
+    assert holds_crystals("prototypes")
+    assert not holds_crystals(tmp_path)
+    for name in ("a.png", "b.tif", "metadata.json"):
+        (tmp_path / name).touch()
+    assert not holds_crystals(tmp_path)
+    for name in ("a.cif", "b.cif"):
+        (tmp_path / name).touch()
+    assert holds_crystals(tmp_path)
+    assert holds_crystals(tmp_path / "a.cif")
+    assert not holds_crystals(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(
