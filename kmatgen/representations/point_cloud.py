@@ -12,6 +12,7 @@ from kmatgen.registry import register
 from kmatgen.representations.base import Representation, check_elements
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.elements import HEAVIEST, element_features
+from kmatgen.representations.lattice_code import CODES, encode_lattice
 from kmatgen.representations.site_order import ORDERS, circular_mean, find_prototype, order_sites, wrapped
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _ELEMENTS = ("site", "seen", "any")
-# What departs from its mean by less in no training crystal is constant: 1e-4 of a length, 1e-3 degrees, 1e-4 of a cell.
+# What departs from its mean by less in no training crystal is constant: 1e-4 of a length, of a cell, of a strain.
 _CONSTANT = 1e-4
 
 
@@ -27,8 +28,8 @@ _CONSTANT = 1e-4
 class PointCloud(Representation):
     """A crystal as three fields in training scale, and a mask of its sites.
 
-    * `lattice` `(6,)`: from the logarithms of a, b, c, each divided by the cube root of the number of sites, and
-      (angles - 90) / 10.
+    * `lattice` `(6,)`: from six numbers of the cell that may take any value, sized for one site
+      (`kmatgen.representations.lattice_code`).
     * `species` `(sites, F)`: z-scored physical features of the element (`kmatgen.representations.elements`), so that
       similar elements are near each other; decoded to the nearest element.
     * `coords` `(sites, 3)`: fractional coordinates, wrapped around a centre and scaled.
@@ -50,11 +51,13 @@ class PointCloud(Representation):
             the same number of sites and the order is not `given`, else `"feature"`.
         elements: What species are decoded to: an element that training crystals have at this index (`"site"`), that
             they have at all (`"seen"`), or any up to 118 (`"any"`).
+        lattice: The numbers of the cell: `"metric"`, from the logarithm of its metric tensor, which always decodes to
+            a cell and has the volume on an axis of its own, or `"lengths"`, logarithms of lengths and angles.
         bits: Append the binary digits of the element's index, as -1 and 1, to its features.
         ranges: What `fit` learned.
 
     Raises:
-        InputError: An unknown order, whitening or choice of elements.
+        InputError: An unknown order, whitening, choice of elements or lattice code.
 
     Source: physical features and whitening are what a diffusion model on perov_5 gained most from; analog bits are
     Chen, Zhang and Hinton 2022; lengths by number of sites as in Zeni et al. 2023 (MatterGen).
@@ -69,6 +72,7 @@ class PointCloud(Representation):
         order: str | None = None,
         whiten: str | None = None,
         elements: str = "seen",
+        lattice: str = "metric",
         bits: bool = False,
         ranges: dict[str, Any] | None = None,
     ) -> None:
@@ -76,14 +80,16 @@ class PointCloud(Representation):
         _check_choice("order", order, (None, *ORDERS))
         _check_choice("whiten", whiten, (None, "site", "feature", "no"))
         _check_choice("elements", elements, _ELEMENTS)
+        _check_choice("lattice", lattice, CODES)
         self.order = order
         self.whiten = whiten
         self.elements = elements
+        self.lattice = lattice
         self.bits = bits
 
     def get_config(self) -> dict[str, Any]:
-        own = {"order": self.order, "whiten": self.whiten, "elements": self.elements, "bits": self.bits}
-        return {**super().get_config(), **own}
+        own = ("order", "whiten", "elements", "lattice", "bits")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
     # Shapes and constants
 
@@ -155,7 +161,7 @@ class PointCloud(Representation):
         return there | ~there.any(axis=1, keepdims=True)
 
     def _lattice_ranges(self, table: CrystalTable) -> dict[str, np.ndarray]:
-        values = _lattice_values(table)
+        values = encode_lattice(table, self.lattice)
         if self.whiten == "no":
             return {"lattice_mean": np.zeros(6), "lattice_scale": np.ones(6), "lattice_axes": np.eye(6)}
         mean = values.mean(axis=0)
@@ -187,7 +193,7 @@ class PointCloud(Representation):
         table = order_sites(table, self.order, self.ranges["prototype"])
         here = table.mask[..., None]
         codes = known["codes"][np.searchsorted(known["numbers"], table.species)]
-        lattice = (_lattice_values(table) - known["lattice_mean"]) @ known["lattice_axes"]
+        lattice = (encode_lattice(table, self.lattice) - known["lattice_mean"]) @ known["lattice_axes"]
         coords = wrapped(table.coords, known["coords_mean"]) - known["coords_mean"]
         return {
             "lattice": _divide(lattice, known["lattice_scale"]),
@@ -243,11 +249,6 @@ def _element_codes(numbers: np.ndarray, bits: bool) -> np.ndarray:
         return codes
     digits = np.arange(max(1, (len(numbers) - 1).bit_length()))
     return np.concatenate([codes, 2.0 * (np.arange(len(numbers))[:, None] >> digits & 1) - 1.0], axis=1)
-
-
-def _lattice_values(table: CrystalTable) -> np.ndarray:
-    sites = np.maximum(table.n_sites, 1)[:, None]
-    return np.concatenate([np.log(table.lattice[:, :3]) - np.log(sites) / 3, (table.lattice[:, 3:] - 90) / 10], axis=1)
 
 
 def _scale(deviations: np.ndarray) -> np.ndarray:

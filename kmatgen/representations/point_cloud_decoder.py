@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from kmatgen.registry import register
+from kmatgen.representations.lattice_code import decode_lattice
 from kmatgen.representations.point_cloud import PointCloud
 
 
@@ -50,8 +51,7 @@ class PointCloudDecoder(keras.layers.Layer):
     def _lattice(self, lattice: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         values = tf.matmul(lattice * self._constant("lattice_scale"), self._constant("lattice_axes"), transpose_b=True)
         values += self._constant("lattice_mean")
-        sites = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True), 1.0)
-        return tf.concat([tf.exp(values[:, :3]) * sites ** (1 / 3), values[:, 3:] * 10 + 90], axis=1)
+        return decode_lattice(values, tf.reduce_sum(mask, axis=1, keepdims=True), self.representation.lattice)
 
     def _nearest_element(self, species: tf.Tensor) -> tf.Tensor:
         codes = self._constant("codes")
