@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "callbacks",
     "data",
+    "diffusion",
     "distribute",
     "export",
     "layers",
@@ -32,6 +33,7 @@ _HOMES = {
     "ConditionalGAN": "models.gan_variants",
     "CrystalTable": "representations",
     "DCGAN": "models.gan_variants",
+    "Diffusion": "models.diffusion",
     "Drift": "adversarial.penalties",
     "EBGAN": "models.gan_variants",
     "FeatureMatching": "adversarial.auxiliary",

@@ -87,6 +87,7 @@ def describe_model(model: Any) -> dict[str, Any]:
         "output": "float32, in data units",
         "seed": model.seed,
         "steps": int(optimizer.iterations) if optimizer is not None else 0,
+        **({"sampling_steps": model.steps} if hasattr(model, "steps") else {}),
         "kmatgen": kmatgen.__version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
@@ -124,30 +125,49 @@ class ServedModel:
                 f"Received: {folder} with {', '.join(sorted(self.loaded.signatures)) or 'none'}."
             )
 
-    def generate(self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256) -> np.ndarray:
+    def generate(
+        self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256, steps: int | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Draw `n` samples in data units; the same for the same seed and batch size.
 
         Args:
             n: Number of samples.
-            condition: What is asked for, where the model takes a condition: one for each sample, or one for all.
+            condition: What is asked for, where the model takes a condition: one for each sample, or one for all; a
+                dict of these where the condition has entries.
             seed: Seed of the first batch; the others' follow from it.
             batch_size: Samples computed at a time.
+            steps: Steps of a diffusion model. `None`: as many as the model was made with.
+
+        Returns:
+            `(n, ...)`, or a dict of such arrays where samples have fields.
 
         Raises:
             InputError: The condition is missing, not wanted or of the wrong shape.
         """
-        sample = self.loaded.signatures["sample"]
-        spec = sample.structured_input_signature[1].get("condition")
-        if spec is None and condition is not None:
-            raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-        rows = None if spec is None else check_rows(condition, spec, n)
+        name = "sample" if condition is None or "sample_for" not in self.loaded.signatures else "sample_for"
+        sample = self.loaded.signatures[name]
+        takes = dict(sample.structured_input_signature[1])
+        settings = {}
+        if takes.pop("steps", None) is not None:
+            settings["steps"] = tf.constant(steps or self.manifest.get("sampling_steps", 50))
+        rows = _condition_rows(condition, {key: takes[key] for key in takes if key not in ("n", "seed")}, n)
         starts = range(0, n, batch_size)
         parts = []
         for start, chunk in zip(starts, _chunk_seeds(seed, len(starts)), strict=True):
-            given = {"n": tf.constant(min(batch_size, n - start)), "seed": tf.constant(chunk)}
-            given |= {} if rows is None else {"condition": rows[start : start + batch_size]}
-            parts.append(sample(**given)["sample"].numpy())
-        return np.concatenate(parts)
+            given = {"n": tf.constant(min(batch_size, n - start)), "seed": tf.constant(chunk), **settings}
+            parts.append(sample(**given, **{key: values[start : start + batch_size] for key, values in rows.items()}))
+        joined = {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
+        return joined["sample"] if set(joined) == {"sample"} else joined
+
+
+def _condition_rows(condition: Any, specs: dict[str, tf.TensorSpec], n: int) -> dict[str, tf.Tensor]:
+    """The condition of `n` samples as a signature takes it, entry by entry."""
+    if not specs and condition is not None:
+        raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
+    given = condition if isinstance(condition, dict) else {"condition": condition}
+    if specs and set(given) != set(specs):
+        raise InputError(f"This model needs a condition of {', '.join(sorted(specs))}. Received: {condition!r}.")
+    return {name: check_rows(given[name], spec, n) for name, spec in specs.items()}
 
 
 def _chunk_seeds(seed: int, count: int) -> list[int]:

@@ -16,13 +16,17 @@ T = TypeVar("T", bound=type)
 
 # Where the classes of a kind are defined: importing the module fills its table.
 _HOMES = {
-    "layer": ("kmatgen.layers", "kmatgen.representations.point_cloud_decoder"),
+    "corruption": ("kmatgen.diffusion.corruption",),
+    "field": ("kmatgen.diffusion.fields",),
+    "layer": ("kmatgen.layers", "kmatgen.diffusion.prior", "kmatgen.representations.point_cloud_decoder"),
     "loss": ("kmatgen.adversarial.losses",),
-    "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants"),
+    "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants", "kmatgen.models.diffusion"),
+    "noise_schedule": ("kmatgen.diffusion.schedules",),
     "representation": tuple(
         f"kmatgen.representations.{name}"
         for name in ("composition", "crystens", "direction_graph", "flat", "point_cloud", "xtal_image")
     ),
+    "sampler": ("kmatgen.diffusion.samplers",),
     "schedule": ("kmatgen.schedules",),
     "term": ("kmatgen.adversarial.penalties", "kmatgen.adversarial.auxiliary", "kmatgen.adversarial.physics"),
 }

@@ -29,7 +29,9 @@ def open_generator(path: str | Path) -> Any:
 
 
 def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None) -> None:
-    """Draw samples into a folder: `sample_0000.png`, ..., `grid.png` and `samples.npz`.
+    """Draw samples into a folder: `samples.npz`, and for images `sample_0000.png`, ... and `grid.png`.
+
+    The archive holds `samples`, or for samples with fields one array for each, and the `seed`.
 
     Args:
         model: Folder of a run or of a SavedModel.
@@ -46,7 +48,10 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, cond
         raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
     samples = open_generator(model).generate(n, condition, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / "samples.npz", samples=samples, seed=seed)
+    arrays = samples if isinstance(samples, dict) else {"samples": samples}
+    np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
+    if isinstance(samples, dict) or samples.ndim != 4:
+        return
     width = max(4, len(str(n - 1)))
     for index, image in enumerate(samples):
         to_picture(image).save(folder / f"sample_{index:0{width}d}.png")

@@ -32,9 +32,13 @@ class Case(NamedTuple):
     loss: str = "loss"
     # Number of classes of the condition that data bring.
     classes: int | None = None
+    # Makes n samples, or pairs of samples and conditions, where these are no images.
+    make_data: Callable | None = None
 
     def data(self, n=32):
-        """Samples, or pairs of samples and classes."""
+        """Samples, or pairs of samples and conditions."""
+        if self.make_data is not None:
+            return self.make_data(n)
         return images(n) if self.classes is None else (images(n), np.arange(n) % self.classes)
 
     def batched(self, n=32, batch_size=8):
@@ -114,6 +118,58 @@ def gan_case(cls, networks=None, quiet=None, classes=None, **compile):
     )
 
 
+def diffusion_networks(**options):
+    return {
+        "denoiser": kg.networks.unet(SHAPE, (4,), patch=2, attention=False, embedding=8, **options),
+        "encoder": kg.networks.image_encoder(SHAPE),
+        "decoder": kg.networks.image_decoder(SHAPE),
+    }
+
+
+def quiet_denoiser():
+    """A denoiser that ignores its inputs, for the target "sample", whose loss then has no noise in its gradient."""
+    sample, time = keras.Input(SHAPE, name="sample"), keras.Input((), name="time")
+    nothing = keras.layers.Rescaling(0.0)(keras.layers.Flatten()(sample))
+    flat = keras.layers.Dense(256, dtype="float32")(nothing)
+    return keras.Model({"sample": sample, "time": time}, keras.layers.Reshape(SHAPE, dtype="float32")(flat))
+
+
+FIELDS = {"coords": (4, 3), "lattice": (2,)}
+
+
+def field_data(n):
+    """Fields of something like crystals, and the conditions: which sites there are, and a property."""
+    rng = np.random.default_rng(2)
+    sample = {name: rng.random((n, *shape), np.float32) for name, shape in FIELDS.items()}
+    mask = (np.arange(4) < 1 + np.arange(n)[:, None] % 4).astype(np.float32)
+    return sample, {"mask": mask, "property": rng.normal(size=(n, 1)).astype(np.float32)}
+
+
+def field_denoiser():
+    sample = {name: keras.Input(shape, name=name) for name, shape in FIELDS.items()}
+    condition = {"mask": keras.Input((4,), name="mask"), "property": keras.Input((1,), name="property")}
+    time, known = keras.Input((1,), name="time"), keras.Input((1,), name="known")
+    asked = keras.layers.Multiply()([condition["property"], known])
+    flat = keras.layers.Flatten()(sample["coords"])
+    x = keras.layers.Concatenate()([flat, sample["lattice"], condition["mask"], asked, time])
+    x = keras.layers.Dense(16, activation="silu")(x)
+    outputs = {
+        "coords": keras.layers.Reshape((4, 3), dtype="float32")(keras.layers.Dense(12, dtype="float32")(x)),
+        "lattice": keras.layers.Dense(2, dtype="float32")(x),
+    }
+    return keras.Model({"sample": sample, "time": time, "condition": condition, "known": known}, outputs)
+
+
+def field_diffusion():
+    return kg.Diffusion(
+        field_denoiser(),
+        fields={"coords": kg.diffusion.Field("periodic", mask="mask")},
+        prior=kg.diffusion.EmpiricalPrior.of(field_data(8)[1]),
+        steps=3,
+        seed=0,
+    )
+
+
 MODELS = {
     "vae": Case(
         lambda: kg.VAE(**conv_networks(True), seed=0),
@@ -153,6 +209,15 @@ MODELS = {
         lambda: kg.EBGAN(**quiet_gan_networks(), seed=0),
         ("g_optimizer", "d_optimizer"),
         "g_loss",
+    ),
+    "diffusion": Case(
+        lambda: kg.Diffusion(**diffusion_networks(condition=FOUR), steps=3, sampler="ancestral", seed=0),
+        {"condition_dropout": 0.2, "weighting": "min_snr", "time_sampling": "uniform"},
+        lambda: kg.Diffusion(quiet_denoiser(), target="sample", seed=0),
+        classes=4,
+    ),
+    "diffusion_fields": Case(
+        field_diffusion, {"loss_weights": {"lattice": 2.0}, "condition_dropout": 0.2}, None, make_data=field_data
     ),
 }
 
@@ -214,12 +279,21 @@ def check_fit(case, tmp_path):
     first = model.evaluate(case.batched(20), verbose=0, return_dict=True)
     second = model.evaluate(case.batched(20), verbose=0, return_dict=True)
     assert first == second
-    assert model.predict(inputs_of(model, case, 5), verbose=0).shape == (5, *SHAPE)
+    predicted = model.predict(inputs_of(model, case, 5), verbose=0)
+    wanted = case.data(5)[0] if isinstance(case.data(5), tuple) else case.data(5)
+    assert keras.tree.map_structure(np.shape, predicted) == keras.tree.map_structure(np.shape, wanted)
     assert (tmp_path / "best.keras").is_file()
 
 
 def inputs_of(model, case, n):
     """What `predict` takes: data for models that reconstruct, noise for those that only generate."""
+    if hasattr(model, "denoiser"):
+        sample, condition = case.data(n)
+        parts = {"sample": sample, "condition": condition, "time": np.ones((n,)), "known": np.ones((n,))}
+        shaped = {name: parts[name] for name in model.denoiser.input}
+        for name in ("time", "known"):
+            shaped[name] = shaped[name].reshape((n, *model.denoiser.input[name].shape[1:]))
+        return shaped
     if not hasattr(model, "generator"):
         return images(n)
     noise = np.zeros((n, 3), np.float32)
@@ -301,7 +375,8 @@ def check_precision(case, policy):
     assert scaled == (policy == "mixed_float16")
     assert {weight.dtype for weight in model.weights} == {"float32"}
     if model.HAS_PRIOR:
-        assert model.generate(2, case.condition(2), seed=0).dtype == np.float32
+        samples = keras.tree.flatten(model.generate(2, case.condition(2), seed=0))
+        assert {values.dtype for values in samples} == {np.dtype(np.float32)}
 
 
 def check_sgd_update(case, policy, tolerance):
@@ -364,11 +439,12 @@ answer = {"names": sorted(signatures)}
 if "sample" in signatures:
     _, specs = signatures["sample"].structured_input_signature
     given = {"condition": tf.range(5) % 4} if "condition" in specs else {}
+    given |= {"steps": tf.constant(3)} if "steps" in specs else {}
     outputs = signatures["sample"](n=tf.constant(5), seed=tf.constant(3), **given)
 else:
     outputs = signatures["serving_default"](latent=tf.zeros((5, 3)))
-answer["sample"] = outputs["sample"].numpy().tolist()
-answer["dtype"] = outputs["sample"].dtype.name
+answer["outputs"] = {name: value.numpy().tolist() for name, value in outputs.items()}
+answer["dtypes"] = sorted({value.dtype.name for value in outputs.values()})
 print(json.dumps(answer))
 """
 
@@ -381,9 +457,12 @@ def check_export(case, tmp_path):
     model.export(tmp_path / "export")
     answer = _in_new_process(_SERVE, tmp_path / "export")
     assert answer["names"] == sorted(model.signatures())
-    assert answer["dtype"] == "float32"
+    assert answer["dtypes"] == ["float32"]
     expected = model.generate(5, case.condition(5), seed=3) if model.HAS_PRIOR else model.decode(np.zeros((5, 3)))
-    assert_allclose(answer["sample"], expected, rtol=1e-4, atol=1e-5)
+    expected = expected if isinstance(expected, dict) else {"sample": expected}
+    assert set(answer["outputs"]) == set(expected)
+    for name, values in expected.items():
+        assert_allclose(answer["outputs"][name], values, rtol=1e-4, atol=1e-5)
 
 
 def _in_new_process(code, *arguments):

@@ -10,6 +10,9 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.models.averages import WeightAverage
 
+# What is averaged where a model has several networks.
+_AVERAGED = ("generator", "denoiser")
+
 
 class GeneratorEMA(keras.callbacks.Callback):
     """Keep an exponential moving average of a network's weights and statistics.
@@ -29,7 +32,7 @@ class GeneratorEMA(keras.callbacks.Callback):
 
     Args:
         decay: Share of the average that an update keeps, once warmed up; see `WeightAverage.update`.
-        network: Name of the network. `None`: the generator, or the only network of the model.
+        network: Name of the network. `None`: the generator or the denoiser, or the only network of the model.
 
     Raises:
         InputError: `decay` is not between 0 and 1; on `fit`, the model has no such network.
@@ -46,7 +49,7 @@ class GeneratorEMA(keras.callbacks.Callback):
     def role(self) -> str:
         """Name of the network that is averaged."""
         roles = self.model.NETWORKS
-        default = roles[0] if len(roles) == 1 else "generator"
+        default = roles[0] if len(roles) == 1 else next((role for role in _AVERAGED if role in roles), None)
         role = default if self.network is None else self.network
         if role not in roles:
             raise InputError(

@@ -30,7 +30,7 @@ class TimeEmbedding(keras.layers.Layer):
     """
 
     def __init__(self, size: int = 64, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "autocast": False})
         if size < 2 or size % 2:
             raise InputError(f"The size of a time embedding is even and at least 2. Received: {size}.")
         self.size = size

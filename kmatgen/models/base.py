@@ -28,17 +28,19 @@ class GenerativeModel(Sampler, keras.Model):
     random state, sampling and export.
 
     Args:
-        networks: The sub-networks by name, functional and therefore built.
+        networks: The sub-networks by name, functional and therefore built; None for one that the model can do without.
         seed: Seed of the model's random state. `None` draws one.
         name: Name of the model.
     """
 
     NETWORKS: tuple[str, ...] = ()
 
-    def __init__(self, networks: dict[str, keras.Model], seed: int | None, name: str | None, **kwargs: Any) -> None:
+    def __init__(
+        self, networks: dict[str, keras.Model | None], seed: int | None, name: str | None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         for role, network in networks.items():
-            if not isinstance(network, keras.Model) or not network.built:
+            if network is not None and (not isinstance(network, keras.Model) or not network.built):
                 raise InputError(f"{role} is a functional keras.Model. Received: {network!r}.")
             setattr(self, role, network)
         self.seed = seed
@@ -93,7 +95,7 @@ class GenerativeModel(Sampler, keras.Model):
         """
         execution = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
         if jit_compile is None:
-            able = all(layer.supports_jit for role in self.NETWORKS for layer in getattr(self, role).layers)
+            able = all(layer.supports_jit for layer in self._network_layers())
             use_xla = able and bool(tf.config.list_logical_devices("GPU")) and not run_eagerly
         else:
             use_xla = jit_compile
@@ -127,8 +129,11 @@ class GenerativeModel(Sampler, keras.Model):
     @property
     def computes_in_float16(self) -> bool:
         """Whether any sub-network layer computes in float16, so that losses need scaling."""
-        layers = (layer for role in self.NETWORKS for layer in getattr(self, role).layers)
-        return any(layer.compute_dtype == "float16" for layer in layers)
+        return any(layer.compute_dtype == "float16" for layer in self._network_layers())
+
+    def _network_layers(self) -> list[keras.layers.Layer]:
+        networks = (getattr(self, role) for role in self.NETWORKS)
+        return [layer for network in networks if network is not None for layer in network.layers]
 
     # Training
 

@@ -17,13 +17,15 @@ from kmatgen.layers import update_spectral_norms
 from kmatgen.models.base import GenerativeModel, Logs
 from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import (
+    check_classes,
+    classes_in_turn,
     condition_of,
     condition_spec_of,
     length_of,
-    number_of_classes,
     part_of,
     rows_of,
     samples_and_conditions,
+    specs_of,
 )
 from kmatgen.registry import register
 
@@ -270,27 +272,21 @@ class GAN(GenerativeModel):
         return tf.TensorSpec(part_of(self.generator.input, "noise").shape, tf.float32, name="noise")
 
     @property
-    def condition_spec(self) -> tf.TensorSpec | None:
+    def condition_spec(self) -> Any:
         return condition_spec_of(self.generator)
 
-    def example_condition(self, n: int) -> np.ndarray | None:
+    def example_condition(self, n: int) -> Any:
         """The classes in turn, for a generator of classes."""
-        classes = number_of_classes(self.generator)
-        return None if classes is None or self.condition_spec is None else np.arange(n) % classes
+        return classes_in_turn(self.generator, n)
 
-    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
+    def decode_latent(self, latent: Any, condition: Any = None) -> Any:
         inputs = latent if condition is None else {"noise": latent, "condition": condition}
         return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), self.generator(inputs, training=False))
 
-    def check_condition(self, condition: Any, n: int, seed: int) -> tf.Tensor:
+    def check_condition(self, condition: Any, n: int, seed: int) -> Any:
         if condition is None and self._drawing_term is not None:
             return self._drawing_term.draw_condition(n, tf.constant([seed, 1]))
-        classes = number_of_classes(self.generator)
-        values = np.asarray(0 if condition is None else condition)
-        if classes is not None and values.size and not (values.min() >= 0 and values.max() < classes):
-            raise InputError(
-                f"This generator knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}."
-            )
+        check_classes(self.generator, condition)
         return super().check_condition(condition, n, seed)
 
     def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:
@@ -300,14 +296,14 @@ class GAN(GenerativeModel):
                                    *given, batch_size=batch_size)  # fmt: skip
 
     def signatures(self) -> Signatures:
-        sample = part_of(self.discriminator.input, "sample")
-        if isinstance(sample, dict):
-            return super().signatures()
-        specs = [tf.TensorSpec(sample.shape, tf.float32, name="image")]
+        sample = specs_of(part_of(self.discriminator.input, "sample"), "image")
         condition = condition_spec_of(self.discriminator)
-        specs += [] if condition is None else [condition]
-        scores = (lambda *given: discriminate(self.discriminator, *given, training=False), specs)
-        return {**super().signatures(), "score": scores}
+        structure = [sample] if condition is None else [sample, condition]
+
+        def score(*given: tf.Tensor) -> dict[str, tf.Tensor]:
+            return discriminate(self.discriminator, *keras.tree.pack_sequence_as(structure, given), training=False)
+
+        return {**super().signatures(), "score": (score, keras.tree.flatten(structure))}
 
 
 _PLAIN: dict[str, Any] = {

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
-from kmatgen.models.structures import check_rows
+from kmatgen.models.structures import check_rows, length_of, rows_of
 
 # name -> (function of tensors, one tf.TensorSpec for each of its arguments)
 Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
@@ -21,7 +21,8 @@ Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
 class Sampler:
     """The sampling half of a `GenerativeModel`.
 
-    A subclass defines `latent_spec` and `decode_latent`, and where it takes conditions `condition_spec`.
+    A subclass defines `latent_spec` and `decode_latent`, and where it takes conditions `condition_spec`. Latent
+    points, conditions and samples are tensors or dicts of tensors.
     """
 
     # Whether latent points can be drawn and decoded to new samples.
@@ -31,27 +32,33 @@ class Sampler:
     averaged_weights: Callable[[], AbstractContextManager[None]]
 
     @property
-    def latent_spec(self) -> tf.TensorSpec:
-        """Shape and type of a batch of latent points, the batch size open."""
+    def latent_spec(self) -> Any:
+        """Shape and type of a batch of latent points, the batch size open: a named `tf.TensorSpec`, or a dict."""
         raise NotImplementedError(f"{type(self).__name__} defines latent_spec.")
 
     @property
-    def condition_spec(self) -> tf.TensorSpec | None:
-        """Shape and type of a batch of conditions, or None for a model that takes none."""
+    def condition_spec(self) -> Any:
+        """Shape and type of a batch of conditions, as for `latent_spec`, or None for a model that takes none."""
         return None
 
-    def example_condition(self, n: int) -> np.ndarray | None:
+    def example_condition(self, n: int) -> Any:
         """Conditions for `n` samples that show what the model knows, or None where there are none to choose."""
         return None
 
-    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> Any:
+    def decode_latent(self, latent: Any, condition: Any = None) -> Any:
         """Latent points to samples in data units, float32."""
         raise NotImplementedError(f"{type(self).__name__} defines decode_latent.")
 
-    def draw_latent(self, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
+    def draw_latent(self, n: tf.Tensor | int, seed: tf.Tensor) -> Any:
         """`n` points of the prior, a standard normal; the same for the same seed `(2,)`."""
-        shape = tf.concat([[n], self.latent_spec.shape[1:]], axis=0)
-        return tf.random.stateless_normal(shape, seed)
+        specs = keras.tree.flatten(self.latent_spec)
+        # One tensor takes the seed as it is; several each take their own.
+        seeds = [seed] if len(specs) == 1 else [fold_seed(seed, index) for index in range(len(specs))]
+        points = [
+            tf.random.stateless_normal(tf.concat([[n], spec.shape[1:]], axis=0), own)
+            for spec, own in zip(specs, seeds, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(self.latent_spec, points)
 
     def generate(
         self, n: int, condition: Any = None, *, seed: int | None = None, batch_size: int = 64
@@ -60,7 +67,8 @@ class Sampler:
 
         Args:
             n: Number of samples, at least 1.
-            condition: What is asked for, where the model takes a condition: one for each sample, or one for all.
+            condition: What is asked for, where the model takes a condition: one for each sample, or one for all;
+                a dict of these where the condition has entries.
             seed: The same seed gives the same samples, here and from an export. `None` draws one.
             batch_size: Samples computed at a time.
 
@@ -70,21 +78,28 @@ class Sampler:
         Raises:
             InputError: The model cannot generate, or the condition is missing, of the wrong shape or not wanted.
         """
+        seed = self.check_request(n, seed)
+        inputs = [self.draw_latent(n, sample_seed(seed))]
+        if self.condition_spec is not None or condition is not None:
+            inputs.append(self.check_condition(condition, n, seed))
+        return self.run_in_batches(self.decoding, *inputs, batch_size=batch_size)
+
+    def check_request(self, n: int, seed: int | None) -> int:
+        """The seed of a request for `n` samples, drawn where it is None.
+
+        Raises:
+            InputError: The model cannot generate, or not that many.
+        """
         if not self.HAS_PRIOR:
             raise InputError(
                 f"{type(self).__name__} has no prior to draw from and cannot generate; a VAE can. Received: n={n}."
             )
         if n < 1:
             raise InputError(f"generate draws at least 1 sample. Received: n={n}.")
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**31))
-        inputs = [self.draw_latent(n, sample_seed(seed))]
-        if self.condition_spec is not None or condition is not None:
-            inputs.append(self.check_condition(condition, n, seed))
-        return self.run_in_batches(self.decoding, *inputs, batch_size=batch_size)
+        return int(np.random.default_rng().integers(2**31)) if seed is None else seed
 
-    def check_condition(self, condition: Any, n: int, seed: int) -> tf.Tensor:
-        """The conditions of `n` samples as a tensor.
+    def check_condition(self, condition: Any, n: int, seed: int) -> Any:
+        """The conditions of `n` samples as tensors.
 
         Raises:
             InputError: They are missing, not wanted, or do not fit `condition_spec`.
@@ -92,10 +107,15 @@ class Sampler:
         spec = self.condition_spec
         if spec is None:
             raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-        return check_rows(condition, spec, n)
+        if not isinstance(spec, dict):
+            return check_rows(condition, spec, n)
+        if not isinstance(condition, dict) or set(condition) != set(spec):
+            received = ", ".join(sorted(condition)) if isinstance(condition, dict) else repr(condition)
+            raise InputError(f"This model needs a condition of {', '.join(sorted(spec))}. Received: {received}.")
+        return {name: check_rows(condition[name], entry, n) for name, entry in spec.items()}
 
     @property
-    def decoding_specs(self) -> list[tf.TensorSpec]:
+    def decoding_specs(self) -> list[Any]:
         """What `decode_latent` takes: latent points and, for some models, conditions."""
         return [self.latent_spec] if self.condition_spec is None else [self.latent_spec, self.condition_spec]
 
@@ -104,26 +124,27 @@ class Sampler:
         """`decode_latent`, traced once for all batch sizes: `predict` costs 70 ms a call more (trap 25)."""
         return tf.function(self.decode_latent, input_signature=self.decoding_specs)
 
-    def run_in_batches(self, function: Callable, *inputs: np.ndarray | tf.Tensor, batch_size: int = 64) -> Any:
+    def run_in_batches(self, function: Callable, *inputs: Any, batch_size: int = 64) -> Any:
         """Apply a traced function to `batch_size` rows at a time, with averaged weights, and join the results."""
-        starts = range(0, len(inputs[0]), batch_size)
+        slices = [slice(start, start + batch_size) for start in range(0, int(length_of(inputs[0])), batch_size)]
         with self.averaged_weights():
-            parts = [function(*(rows[start : start + batch_size] for rows in inputs)) for start in starts]
+            parts = [function(*(rows_of(given, rows) for given in inputs)) for rows in slices]
         return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)
 
     def signatures(self) -> Signatures:
         """What an exported model can be asked: `serving_default`, `sample`, and the family's own."""
 
-        def sample(n: tf.Tensor, seed: tf.Tensor, *condition: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(self.decode_latent(self.draw_latent(n, sample_seed(seed)), *condition))
+        def sample(n: tf.Tensor, seed: tf.Tensor, *given: tf.Tensor) -> dict[str, tf.Tensor]:
+            condition = keras.tree.pack_sequence_as(self.decoding_specs[1:], given)
+            return named(self.decode_latent(self.draw_latent(n, sample_seed(seed)), *condition))
 
-        def serving_default(latent: tf.Tensor, *condition: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _named(self.decode_latent(latent, *condition))
+        def serving_default(*given: tf.Tensor) -> dict[str, tf.Tensor]:
+            return named(self.decode_latent(*keras.tree.pack_sequence_as(self.decoding_specs, given)))
 
-        signatures: Signatures = {"serving_default": (serving_default, self.decoding_specs)}
+        signatures: Signatures = {"serving_default": (serving_default, keras.tree.flatten(self.decoding_specs))}
         if self.HAS_PRIOR:
             scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed")]
-            signatures["sample"] = (sample, [*scalars, *self.decoding_specs[1:]])
+            signatures["sample"] = (sample, [*scalars, *keras.tree.flatten(self.decoding_specs[1:])])
         return signatures
 
 
@@ -132,6 +153,11 @@ def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:
     return tf.stack([tf.cast(seed, tf.int32), 0])
 
 
-def _named(sample: Any) -> dict[str, tf.Tensor]:
+def fold_seed(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    """Another stateless seed `(2,)`, for another use of randomness."""
+    return tf.random.experimental.stateless_fold_in(seed, number)
+
+
+def named(sample: Any) -> dict[str, tf.Tensor]:
     """A sample as the outputs of a signature: fields have names already."""
     return sample if isinstance(sample, dict) else {"sample": sample}

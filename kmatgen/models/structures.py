@@ -22,28 +22,59 @@ def number_of_classes(network: keras.Model) -> int | None:
     return None
 
 
+def classes_in_turn(network: keras.Model, n: int) -> np.ndarray | None:
+    """Class ids for `n` samples, for a network whose condition is a class."""
+    classes = number_of_classes(network)
+    spec = condition_spec_of(network)
+    return None if classes is None or not isinstance(spec, tf.TensorSpec) else np.arange(n) % classes
+
+
+def check_classes(network: keras.Model, condition: Any) -> None:
+    """Refuse class ids that a network does not know.
+
+    Raises:
+        InputError: There are some.
+    """
+    if condition is None or classes_in_turn(network, 1) is None:
+        return
+    classes, values = number_of_classes(network), np.asarray(condition)
+    if values.size and not (values.min() >= 0 and values.max() < classes):
+        raise InputError(
+            f"This {network.name} knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}."
+        )
+
+
 def condition_of(inputs: Any, condition: Any) -> Any:
     """The condition that fake samples were made for."""
     return inputs["condition"] if isinstance(inputs, dict) else condition
 
 
-def condition_spec_of(network: keras.Model) -> tf.TensorSpec | None:
-    """Shape and type of the conditions that a network takes, or None."""
+def condition_spec_of(network: keras.Model) -> Any:
+    """Shapes and types of the conditions that a network takes, or None."""
     if not isinstance(network.input, dict) or "condition" not in network.input:
         return None
-    tensor = network.input["condition"]
-    return tf.TensorSpec(tensor.shape, tensor.dtype, name="condition")
+    return specs_of(network.input["condition"], "condition")
+
+
+def specs_of(tensors: Any, name: str) -> Any:
+    """The `tf.TensorSpec` of a symbolic tensor, under this name; of a dict of tensors, each under its key."""
+    if isinstance(tensors, dict):
+        return {key: specs_of(tensor, key) for key, tensor in tensors.items()}
+    return tf.TensorSpec(tensors.shape, tensors.dtype, name=name)
 
 
 def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
-    """The conditions of `n` samples as a tensor; one may stand for all, and a number for a vector of one entry.
+    """The conditions of `n` samples, or one entry of them, as a tensor.
+
+    One row may stand for all, and a number for a vector of one entry.
 
     Raises:
         InputError: They are missing or do not fit the spec.
     """
     single = tuple(spec.shape[1:])
+    what = "condition" if spec.name in ("condition", None) else f"condition {spec.name!r}"
     if values is None:
-        raise InputError(f"This model needs a condition of shape {single}. Received: None.")
+        raise InputError(f"This model needs a {what} of shape {single}. Received: None.")
     values = np.asarray(values)
     if single == (1,) and values.shape in ((), (n,)):
         values = values[..., None]
@@ -51,7 +82,7 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
         values = np.broadcast_to(values, (n, *single))
     if values.shape != (n, *single) or not np.can_cast(values.dtype, spec.dtype.as_numpy_dtype, "same_kind"):
         raise InputError(
-            f"A condition is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
+            f"A {what} is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
             f"Received: {values.dtype.name} of shape {values.shape}."
         )
     return tf.cast(values, spec.dtype)
@@ -77,3 +108,8 @@ def length_of(structure: Any) -> tf.Tensor | int:
     """Number of rows: a number where it is known while tracing, else a tensor."""
     first = keras.tree.flatten(structure)[0]
     return first.shape[0] if first.shape[0] is not None else tf.shape(first)[0]
+
+
+def as_fields(sample: Any) -> dict[str, Any]:
+    """A sample as a dict of tensors by field: a tensor is the only field, `"sample"`."""
+    return sample if isinstance(sample, dict) else {"sample": sample}

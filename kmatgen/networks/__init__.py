@@ -7,7 +7,9 @@ from kmatgen.networks.energy import energy_discriminator
 from kmatgen.networks.film import film_mlp
 from kmatgen.networks.mlp import mlp_discriminator, mlp_generator
 from kmatgen.networks.resnet import resnet_discriminator, resnet_generator
+from kmatgen.networks.scaling import image_decoder, image_encoder
 from kmatgen.networks.sets import site_transformer
+from kmatgen.networks.unet import unet
 
 __all__ = [
     "conv_decoder",
@@ -17,9 +19,12 @@ __all__ = [
     "dcgan_generator",
     "energy_discriminator",
     "film_mlp",
+    "image_decoder",
+    "image_encoder",
     "mlp_discriminator",
     "mlp_generator",
     "resnet_discriminator",
     "resnet_generator",
     "site_transformer",
+    "unet",
 ]

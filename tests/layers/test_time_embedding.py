@@ -16,3 +16,8 @@ def test_numbers():
 def test_refuses_odd_sizes():
     with pytest.raises(kg.InputError, match=r"even.*Received: 5"):
         TimeEmbedding(5)
+
+
+def test_close_times_differ_in_half_precision():
+    first, second = TimeEmbedding(64, dtype="mixed_float16")(np.array([0.9, 0.901], np.float32)).numpy()
+    assert np.abs(first - second).max() > 0.5

@@ -1,0 +1,80 @@
+"""Fields: a sample may be a dict of tensors, each corrupted in its own way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kmatgen import registry
+from kmatgen.errors import InputError
+from kmatgen.registry import register
+
+
+@register("field")
+class Field:
+    """One tensor of a sample.
+
+    Args:
+        corruption: How it is corrupted, an object of `kmatgen.diffusion.corruption` or its name: `"gaussian"`,
+            `"periodic"`. `None`: Gaussian with the model's schedule and target.
+        mask: Name of the entry of the condition that says where the field exists: 1 there and 0 elsewhere, with the
+            field's first axes, such as `(batch, sites)`. Elsewhere there is no loss.
+
+    Raises:
+        InputError: There is no such corruption.
+    """
+
+    def __init__(self, corruption: Any = None, mask: str | None = None) -> None:
+        self.corruption = None if corruption is None else registry.get("corruption", corruption)
+        self.mask = mask
+
+    def loss(self, error: tf.Tensor, condition: Any, weight: tf.Tensor | float = 1.0) -> tf.Tensor:
+        """Mean squared error, over what exists.
+
+        Args:
+            error: Prediction minus target `(batch, ...)`, float32.
+            condition: Of the batch: a dict that has the mask.
+            weight: Of each sample, broadcastable to the error.
+        """
+        squares = weight * tf.square(error)
+        if self.mask is None:
+            return tf.reduce_mean(squares)
+        mask = tf.cast(condition[self.mask], tf.float32)
+        mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (len(error.shape) - len(mask.shape))], axis=0))
+        mask = tf.broadcast_to(mask, tf.shape(error))
+        return tf.reduce_sum(mask * squares) / tf.maximum(tf.reduce_sum(mask), 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make it again."""
+        corruption = None if self.corruption is None else keras.saving.serialize_keras_object(self.corruption)
+        return {"corruption": corruption, "mask": self.mask}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Field:
+        """From what `get_config` returned."""
+        return cls(**config)
+
+
+def get_fields(fields: Any, names: list[str]) -> dict[str, Field]:
+    """The field of every tensor of a sample; those not named are plain.
+
+    Args:
+        fields: `None`, one `Field` for a sample that is a tensor, or a dict of fields by name.
+        names: Of the sample's tensors.
+
+    Raises:
+        InputError: A field is named that the sample does not have.
+    """
+    if fields is None:
+        fields = {}
+    is_object = isinstance(fields, dict) and "class_name" in fields
+    if not isinstance(fields, dict) or is_object:
+        if len(names) != 1:
+            raise InputError(f"A sample of {', '.join(names)} takes fields by name. Received: {fields!r}.")
+        fields = {names[0]: fields}
+    unknown = sorted(set(fields) - set(names))
+    if unknown:
+        raise InputError(f"The sample has the fields {', '.join(names)}. Received: fields with {unknown[0]!r}.")
+    return {name: registry.get("field", fields[name]) if name in fields else Field() for name in names}
