@@ -13,6 +13,7 @@ _HOMES = {
     "Crystals": "crystals",
     "Micrographs": "micrographs",
     "Polycrystals": "polycrystals",
+    "augmented_crystals": "crystal_augmentation",
     "batches": "pipeline",
     "find_micrographs": "inspection",
     "from_tfds": "pipeline",

@@ -13,6 +13,7 @@ import tensorflow as tf
 from kmatgen.data.decoding import image_loader, image_table
 from kmatgen.data.inspection import check_channels, inspect_files
 from kmatgen.data.micrographs import Micrograph, Micrographs
+from kmatgen.data.pipeline import map_with_draws
 from kmatgen.errors import InputError
 
 _AUGMENTS = ("flip_x", "flip_y", "quarter_turns")
@@ -86,8 +87,8 @@ def micrograph_patches(
     parallel = _parallel(used)
     if per_image or augment:
         cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
-        patches = _each_pass(
-            table, first_epoch, seed, lambda row, key: _augmented(cut(load(row), key), augment, key), parallel
+        patches = map_with_draws(
+            table, lambda row, key: _augmented(cut(load(row), key), augment, key), seed, first_epoch, **parallel
         ).unbatch()
     elif len(used) == total:  # small images, where every operation counts
         patches = table.map(lambda row: tf.ensure_shape(load(row)[:size, :size], (size, size, None)), **parallel)
@@ -223,25 +224,3 @@ def _augmented(patches: tf.Tensor, augment: Sequence[str], key: tf.Tensor) -> tf
         patches = tf.where(turns >= 2, tf.reverse(patches, [1, 2]), patches)
         patches = tf.where(turns % 2 == 1, tf.reverse(tf.transpose(patches, (0, 2, 1, 3)), [1]), patches)
     return patches
-
-
-def _each_pass(
-    table: tf.data.Dataset,
-    first_epoch: int,
-    seed: int,
-    make: Callable[[dict, tf.Tensor], tf.Tensor],
-    parallel: dict[str, Any],
-) -> tf.data.Dataset:
-    """Map rows with a key that depends on the seed, on the number of the pass and on the row."""
-    passes = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
-
-    def next_pass(_: tf.Tensor) -> tf.data.Dataset:
-        number = passes.assign_add(1)
-        base = tf.random.stateless_uniform((), tf.stack([tf.cast(seed, tf.int64), number]), 0, tf.int64.max, tf.int64)
-
-        def one(index: tf.Tensor, row: dict) -> tf.Tensor:
-            return make(row, tf.stack([base, 4 * index]))  # room for the draws of one row
-
-        return table.enumerate().map(one, **parallel)
-
-    return tf.data.Dataset.from_tensors(0).flat_map(next_pass)

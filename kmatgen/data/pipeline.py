@@ -100,6 +100,30 @@ def _passes(mixed: Callable[[tf.Tensor], tf.data.Dataset], seed: int, first_epoc
     return tf.data.Dataset.from_tensors(0).flat_map(next_pass)
 
 
+def map_with_draws(
+    samples: tf.data.Dataset,
+    change: Callable[[Any, tf.Tensor], Any],
+    seed: int = 0,
+    first_epoch: int = 0,
+    **parallel: Any,
+) -> tf.data.Dataset:
+    """Change samples at random, in every pass anew, by the seed, the number of the pass and that of the sample.
+
+    Args:
+        samples: Single samples, in an order that stays.
+        change: A function of a sample and of a key `(2,)` for TensorFlow's stateless random operations.
+        seed: Another seed, other draws.
+        first_epoch: Number of passes already seen by a run that is resumed.
+        parallel: Arguments of `Dataset.map`.
+    """
+
+    def one_pass(draw: tf.Tensor) -> tf.data.Dataset:
+        # Room for several draws of one sample.
+        return samples.enumerate().map(lambda index, row: change(row, tf.stack([draw, 4 * index])), **parallel)
+
+    return _passes(one_pass, seed, first_epoch)
+
+
 def _in_order_of(alike: Callable[..., tf.Tensor]) -> Callable[..., Any]:
     """A function that sorts a batch by what `alike` gives for it."""
 
