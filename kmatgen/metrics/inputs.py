@@ -142,6 +142,13 @@ def check_positive(name: str, value: float) -> float:
     return float(value)
 
 
+def check_axis(axis: int, axes: int) -> int:
+    """An axis of a sample, from 0, which may be counted from the end."""
+    if axis not in range(-axes, axes):
+        raise InputError(f"axis must be one of the {axes} axes of a sample, counted from 0. Received: {axis!r}.")
+    return axis % axes
+
+
 def _check_sides(name: str, values: np.ndarray) -> None:
     if values.ndim not in (3, 4) or min(values.shape[1:]) < _LEAST_SIDE:
         raise InputError(
