@@ -67,10 +67,12 @@ def structure_fingerprints(
 
 
 def crystal_digests(table: CrystalTable) -> list[str]:
-    """A hash of each crystal's lattice, species and coordinates, to 1e-9; equal ones in equal order share it."""
+    """A hash of each crystal's lattice, species and coordinates in the cell, to 1e-9; the order of sites counts."""
     digests = []
     for lattice, species, coords, mask in zip(table.lattice, table.species, table.coords, table.mask, strict=True):
-        numbers = np.round(np.concatenate([lattice, coords[mask].ravel()]), 9) + 0.0  # + 0.0: no negative zero
+        with np.errstate(invalid="ignore"):
+            wrapped = np.round(coords[mask], 9) % 1.0
+        numbers = np.concatenate([np.round(lattice, 9), wrapped.ravel()]) + 0.0  # + 0.0: no negative zero
         digests.append(hashlib.blake2b(species[mask].tobytes() + numbers.tobytes(), digest_size=16).hexdigest())
     return digests
 
