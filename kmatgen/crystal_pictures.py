@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmatgen.metrics.crystal_distributions import element_numbers, element_shares, space_group_shares, space_groups
+from kmatgen.metrics.crystal_validity import structurally_valid
+from kmatgen.plotting import distributions_figure
 from kmatgen.representations.crystal_table import CrystalTable
 
 # Looking a little from above and from the side, so that atoms behind one another are told apart.
@@ -39,6 +43,38 @@ def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=_PIXELS_PER_INCH)
     return path
+
+
+def crystal_distributions(tables: Mapping[str, CrystalTable], path: str | Path, tolerance: float = 0.1) -> Path:
+    """Draw density, number of elements, elements and space groups of several tables over each other.
+
+    Args:
+        tables: Generated crystals, real ones, baselines, by name. Structurally invalid crystals are left out.
+        path: File of the picture.
+        tolerance: Of the space groups, Angstrom; see `space_groups`.
+    """
+    from pymatgen.core import Element
+
+    valid = {name: table[structurally_valid(table)] for name, table in tables.items()}
+    elements, groups, numbers = {}, {}, {}
+    for name, table in valid.items():
+        elements[name] = {Element.from_Z(z).symbol: share for z, share in _shares(element_shares(table)).items()}
+        groups[name] = {
+            str(g): share for g, share in _shares(space_group_shares(space_groups(table, tolerance))).items()
+        }
+        counts = element_numbers(table)
+        numbers[name] = {str(n): share for n, share in _shares(np.bincount(counts) / max(1, len(counts))).items()}
+    panels = {
+        "density (g / cm3)": {name: table.density for name, table in valid.items()},
+        "number of elements": numbers,
+        "element": elements,
+        "space group": groups,
+    }
+    return distributions_figure(panels, path)
+
+
+def _shares(shares: np.ndarray) -> dict[int, float]:
+    return {int(index): float(shares[index]) for index in np.flatnonzero(shares)}
 
 
 def formulas(table: CrystalTable) -> list[str]:

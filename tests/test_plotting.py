@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
@@ -59,3 +60,20 @@ def test_loss_curves_of_several_seeds(tmp_path):
 def test_loss_curves_of_one_epoch(tmp_path):
     history = pd.DataFrame({"loss": [0.5]})
     assert plotting.loss_curves({"a": [history]}, "loss", tmp_path / "curves.png").is_file()
+
+
+def test_distributions_lie_over_each_other(tmp_path, monkeypatch):
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **rest: drawn.append(self) or save(self, *args, **rest))
+    panels = {
+        "size": {"real": np.array([1.0, 2.0, np.nan, 3.0]), "made": np.array([1.0, 5.0])},
+        "kind": {"real": {"a": 0.75, "b": 0.25}, "made": {"c": 0.6, "a": 0.4}},
+        "nothing": {"real": np.array([]), "made": np.array([np.nan])},
+    }
+    path = plotting.distributions_figure(panels, tmp_path / "made" / "panels.png", most_classes=2)
+    assert path.stat().st_size > 1000
+    size, kind, *_ = drawn[0].axes
+    assert size.get_xlabel() == "size"
+    assert [text.get_text() for text in kind.get_xticklabels()] == ["a", "c"]
+    assert_allclose([bar.get_height() for bar in kind.patches], [0.75, 0, 0.4, 0.6])

@@ -49,6 +49,10 @@ def structure_fingerprints(
     For 1 to 24 neighbours the probability that an atom has so many, and its product with each order parameter of that
     number (`order_parameters.motifs`). Arguments and errors as `fingerprint_crystals`.
 
+    Against matminer 0.10.1: of 120 crystals of perov_5 119 agree to 3e-9 in all values and one to .004, where two
+    neighbours are opposite each other to within rounding, so that the azimuth of one is noise; 60 of carbon_24 agree
+    to 1e-15; 28 and 49 times as fast.
+
     Returns:
         `(n, 61)`, NaN where a crystal has none.
     """

@@ -1,0 +1,19 @@
+import numpy as np
+
+from kmatgen import crystal_pictures
+from kmatgen.representations import CrystalTable
+
+
+def test_distributions_of_tables(tmp_path, monkeypatch):
+    lattice = np.tile([4.0, 4, 4, 90, 90, 90], (2, 1))
+    lattice[1, 0] = np.nan
+    coords = np.tile([[0, 0, 0], [0.5, 0.5, 0.5]], (2, 1, 1))
+    table = CrystalTable(lattice, [[55, 17], [11, 17]], coords, np.zeros(2))
+    given = {}
+    monkeypatch.setattr(crystal_pictures, "distributions_figure", lambda panels, path: given.update(panels) or path)
+    path = crystal_pictures.crystal_distributions({"salt": table}, tmp_path / "salt.png")
+    assert path == tmp_path / "salt.png"
+    assert given["number of elements"] == {"salt": {"2": 1.0}}
+    assert given["element"] == {"salt": {"Cl": 0.5, "Cs": 0.5}}
+    assert given["space group"] == {"salt": {"221": 1.0}}
+    assert given["density (g / cm3)"]["salt"].shape == (1,)
