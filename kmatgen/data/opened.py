@@ -24,6 +24,8 @@ class Source(NamedTuple):
         test_condition: The conditions of the held-out samples, `(n,)` class ids or `(n, size)`, where there are any.
         condition: What kind of condition, as the networks' builders take it: `{"classes": n}` or `{"size": n}`.
         threshold: The grey value above which a pixel belongs to the phase, where that is known or asked for.
+        train_groups: The image that each training sample is cut from. `None`: each is one.
+        test_groups: The same of the held-out samples.
     """
 
     train: tf.data.Dataset
@@ -32,6 +34,8 @@ class Source(NamedTuple):
     test_condition: np.ndarray | None = None
     condition: dict[str, int] | None = None
     threshold: float | None = None
+    train_groups: np.ndarray | None = None
+    test_groups: np.ndarray | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

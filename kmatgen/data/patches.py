@@ -110,13 +110,37 @@ def patch_count(
         per_image: Random crops of every image, instead of tiles.
     """
     _check(size, stride, per_image)
-    step = stride or size
     skipped = tuple(item for item in files if min(item.height, item.width) < size)
-    total = 0
-    for item in files:
-        if min(item.height, item.width) >= size:
-            total += per_image or ((item.height - size) // step + 1) * ((item.width - size) // step + 1)
-    return PatchCount(total, skipped)
+    return PatchCount(sum(_patches_of(item, size, stride, per_image) for item in files), skipped)
+
+
+def patch_owners(
+    files: Micrographs | Sequence[Micrograph], size: int = 64, stride: int | None = None, per_image: int | None = None
+) -> np.ndarray:
+    """The file that each patch of `micrograph_patches` is cut from, as its number among the different files.
+
+    Pages and copies of a file count as one image, as in `split_files`.
+
+    Args:
+        files: What `find_micrographs` found.
+        size: Side of a patch in pixels.
+        stride: Pixels from one tile to the next. Defaults to `size`.
+        per_image: Random crops of every image, instead of tiles.
+
+    Returns:
+        int64 of the number of patches, in their order.
+    """
+    _check(size, stride, per_image)
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(item.sha256 for item in files))}
+    counts = [_patches_of(item, size, stride, per_image) for item in files]
+    return np.repeat([numbers[item.sha256] for item in files], counts)
+
+
+def _patches_of(item: Micrograph, size: int, stride: int | None, per_image: int | None) -> int:
+    if min(item.height, item.width) < size:
+        return 0
+    step = stride or size
+    return per_image or ((item.height - size) // step + 1) * ((item.width - size) // step + 1)
 
 
 def _parallel(items: Sequence[Micrograph]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from kmatgen.data.conditions import CONDITIONS, otsu_threshold
 from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.opened import Source, opened, opened_with_classes, with_phase_fractions
-from kmatgen.data.patches import micrograph_patches
+from kmatgen.data.patches import micrograph_patches, patch_owners
 from kmatgen.data.phases import phase_fields
 from kmatgen.data.pipeline import from_tfds, tfds_classes
 from kmatgen.data.polycrystals import polycrystal
@@ -146,7 +146,10 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         "train_patches": int(train.cardinality()),
         "content_hash": files.content_hash,
     }
+    tiles = {key: cutting[key] for key in ("size", "stride", "per_image")}
+    owners, test_owners = (patch_owners(part, **tiles) for part in (train_files, test_files))
     source = opened(train, test, description)
+    source = source._replace(train_groups=owners, test_groups=test_owners[: len(source.test)])
     if data["condition"] != "phase_fraction" or data["phase_threshold"] is not None:
         return source
     # Not of `train`, whose random crops go by the number of the pass.

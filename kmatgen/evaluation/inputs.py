@@ -1,0 +1,260 @@
+"""What an evaluation is given: a model, samples or a folder of them, and real data in one of several forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.evaluation.view import as_samples
+
+# Real samples of a side kept in memory.
+MOST_REAL = 4096
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real samples in two parts that share no image.
+
+    Attributes:
+        held_out: What generated samples are compared with, `(n, ..., channels)`.
+        held_out_groups: The image that each was cut from.
+        others: The training samples, or where those are not known further real samples.
+        others_groups: The image that each was cut from.
+        trained_on: Whether `others` are what the model was trained on.
+        pixel_size: In micrometres, where all images have the same.
+        notes: What a reader has to know, in sentences.
+    """
+
+    held_out: np.ndarray
+    held_out_groups: np.ndarray
+    others: np.ndarray
+    others_groups: np.ndarray
+    trained_on: bool
+    pixel_size: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """Number of images on both sides."""
+        return len(np.unique(self.held_out_groups)) + len(np.unique(self.others_groups))
+
+    @property
+    def fraction(self) -> float:
+        """Share of the images that were held out."""
+        return len(np.unique(self.held_out_groups)) / self.images
+
+
+def open_real(data: Any, size: int | None, seed: int, channels: int | None = None) -> Real:
+    """Real samples from what a user has.
+
+    Args:
+        data: A run or its folder (its own held-out and training data), a folder of micrographs, a
+            `kmatgen.data.sources.Source`, a pair of training and held-out samples, or samples alone, as an array or a
+            `tf.data.Dataset` of single ones or of batches.
+        size: Side of the patches to cut from micrographs, in pixels.
+        seed: Of the random split where only samples are given, and of what is left out where there are very many.
+        channels: Convert micrographs to so many channels.
+
+    Raises:
+        InputError: The data cannot be used.
+    """
+    from kmatgen.data.sources import Source
+    from kmatgen.run import CONFIG, Run
+
+    if isinstance(data, (str, Path)):
+        if (Path(data) / CONFIG).is_file():
+            return _of_run(Run.open(data), seed)
+        return _of_folder(Path(data), size, seed, channels)
+    if isinstance(data, Run):
+        return _of_run(data, seed)
+    if isinstance(data, Source):
+        return _of_source(data, seed)
+    if isinstance(data, tuple) and len(data) == 2:
+        train, held_out = (_as_array(part) for part in data)
+        return _pair(train, held_out, None, None, seed)
+    return _halves(as_samples("real", _as_array(data)), None, seed, ())
+
+
+def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.ndarray:
+    """Samples of a model, of a run, of a SavedModel, of a folder of images, or as they are given.
+
+    Raises:
+        InputError: There are none.
+    """
+    if isinstance(model, (str, Path)):
+        model = open_samples(Path(model))
+    if hasattr(model, "generate"):
+        if condition is None and hasattr(model, "example_condition"):
+            condition = model.example_condition(n)
+        asked = {} if condition is None else {"condition": condition}
+        return as_samples("generated", model.generate(n, seed=seed, **asked))
+    samples = as_samples("generated", model)
+    return samples if len(samples) <= n else samples[np.random.default_rng(seed).permutation(len(samples))[:n]]
+
+
+def open_samples(path: Path) -> Any:
+    """The model in a folder, or the images in it.
+
+    Raises:
+        InputError: It is neither a run, nor a SavedModel, nor a folder of images.
+    """
+    from kmatgen.run import CONFIG
+    from kmatgen.sampling import open_generator
+
+    if (path / CONFIG).is_file() or (path / "saved_model.pb").is_file():
+        return open_generator(path)
+    if path.suffix in (".npz", ".npy") and path.is_file():
+        return _read_arrays(path)
+    if not path.is_dir():
+        raise InputError(
+            "Samples come from the folder of a run, of a SavedModel or of images, or from an .npy or .npz file. "
+            f"Received: {path}."
+        )
+    if (path / "samples.npz").is_file():
+        return _read_arrays(path / "samples.npz")
+    return _read_images(path)
+
+
+def _read_arrays(path: Path) -> np.ndarray:
+    try:
+        content = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"Samples are arrays in an .npy or .npz file: {error}. Received: {path}.") from error
+    if isinstance(content, np.ndarray):
+        return content
+    if "samples" not in content:
+        raise InputError(f"An .npz file of samples has the entry 'samples'. Received: {path} with {content.files}.")
+    return content["samples"]
+
+
+def _read_images(folder: Path) -> np.ndarray:
+    """The images of a folder as they are, which have to be of one size."""
+    from kmatgen.data.micrographs import find_micrographs
+    from kmatgen.data.patches import micrograph_patches
+
+    files = find_micrographs(folder, crop_data_bar=False)
+    sizes = {(item.height, item.width) for item in files}
+    if len(sizes) > 1 or len({side for size in sizes for side in size}) > 1:
+        raise InputError(
+            "A folder of samples holds square images of one size. "
+            f"Received: {folder} with {', '.join(f'{h} x {w}' for h, w in sorted(sizes)[:5])}."
+        )
+    return np.stack(list(micrograph_patches(files, sizes.pop()[0], scale="type").as_numpy_iterator()))
+
+
+def _of_run(run: Any, seed: int) -> Real:
+    from kmatgen.data.sources import open_source
+
+    source = open_source(run.config["data"], run.config["seed"])
+    run.check_data(source.description)
+    return _of_source(source, seed)
+
+
+def _of_source(source: Any, seed: int) -> Real:
+    train, train_groups = _some(source.train, source.train_groups, seed)
+    return _pair(train, source.test, train_groups, source.test_groups, seed, _pixel_size(source.description))
+
+
+def _of_folder(folder: Path, size: int | None, seed: int, channels: int | None) -> Real:
+    from kmatgen.data.micrographs import find_micrographs
+    from kmatgen.data.patches import micrograph_patches, patch_owners
+
+    files = find_micrographs(folder, channels=channels)
+    if size is None:
+        raise InputError(f"Patches of micrographs are as large as the samples; give a size. Received: {folder}.")
+    values, groups = _some(micrograph_patches(files, size, channels=channels), patch_owners(files, size), seed)
+    note = f"{folder} is divided by image at random: half of the images stand for the held-out ones."
+    return _halves(as_samples("real", values), groups, seed, (note,), _pixel_size(files.describe()))
+
+
+def _pair(
+    train: np.ndarray,
+    held_out: np.ndarray,
+    train_groups: np.ndarray | None,
+    held_out_groups: np.ndarray | None,
+    seed: int,
+    pixel_size: float | None = None,
+) -> Real:
+    del seed
+    train, held_out = as_samples("training", train), as_samples("held-out", held_out)
+    check_same_shape("training", train, "held-out", held_out)
+    notes: tuple[str, ...] = ()
+    if train_groups is None or held_out_groups is None:
+        train_groups, held_out_groups = np.arange(len(train)), np.arange(len(held_out))
+        notes = ("Each real sample is taken for an image of its own; patches of one image would make the floor low.",)
+    # Numbers of their own: no image is on both sides.
+    return Real(
+        held_out, held_out_groups, train, train_groups + 1 + held_out_groups.max(), True, pixel_size, notes
+    )  # fmt: skip
+
+
+def _halves(
+    samples: np.ndarray,
+    groups: np.ndarray | None,
+    seed: int,
+    notes: tuple[str, ...],
+    pixel_size: float | None = None,
+) -> Real:
+    """Real samples of which it is not known what a model was trained on."""
+    from kmatgen.evaluation.resampling import split_by_image
+
+    if groups is None:
+        groups = np.arange(len(samples))
+        notes = (
+            "Real samples came as an array and were split at random: patches of one image may be on both sides, "
+            "which makes the floor low.",
+        )
+    side = split_by_image(groups, 0.5, np.random.default_rng(seed))
+    return Real(samples[side], groups[side], samples[~side], groups[~side], False, pixel_size, notes)
+
+
+def _some(samples: Any, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples of a dataset in memory, of very many a random choice."""
+    count = int(samples.cardinality())
+    if count <= MOST_REAL:
+        values = np.stack(list(samples.take(MOST_REAL).as_numpy_iterator()))
+        return values, groups
+    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_REAL])
+    kept = set(chosen.tolist())
+    values = np.stack([value for index, value in enumerate(samples.as_numpy_iterator()) if index in kept])
+    return values, None if groups is None else groups[chosen]
+
+
+def _as_array(data: Any) -> np.ndarray:
+    """Samples from an array or a dataset, labels left out."""
+    if not hasattr(data, "as_numpy_iterator"):
+        return np.asarray(data)
+    rows: list[np.ndarray] = []
+    spec = data.element_spec[0] if isinstance(data.element_spec, tuple) else data.element_spec
+    batched = spec.shape.rank is not None and spec.shape[0] is None
+    for element in data.as_numpy_iterator():
+        values = element[0] if isinstance(element, tuple) else element
+        rows += list(values) if batched else [values]
+        if len(rows) >= MOST_REAL:
+            break
+    return np.stack(rows[:MOST_REAL])
+
+
+def check_same_shape(name: str, values: np.ndarray, other_name: str, others: np.ndarray) -> None:
+    """Make sure that two sets of samples can be compared.
+
+    Raises:
+        InputError: Their sizes or channels differ.
+    """
+    if values.shape[1:] != others.shape[1:]:
+        raise InputError(
+            f"{name} and {other_name} samples have to be of the same size and channels; cut the data with the size "
+            f"of the samples. Received: {values.shape[1:]} and {others.shape[1:]}."
+        )
+
+
+def _pixel_size(description: dict[str, Any]) -> float | None:
+    """The pixel size of images that all have the same."""
+    known = description.get("pixel_size_um") or {}
+    if not isinstance(known, dict) or known.get("known") != description.get("images"):
+        return None
+    return known["min"] if known["min"] is not None and np.isclose(known["min"], known["max"], rtol=0.01) else None

@@ -1,0 +1,90 @@
+"""How sure a value is, and how small it could be: resampled sets of samples, always whole images of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.evaluation.metric import Described, Metric
+
+_CONFIDENCE = 0.95
+
+
+def split_by_image(groups: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Which samples are on the smaller side of a random split; those of one image are all on the same side.
+
+    Args:
+        groups: The image that each sample was cut from.
+        fraction: Share of the images on that side, above 0 and at most 1/2; at least one.
+        rng: Where the split comes from.
+
+    Raises:
+        InputError: All samples are of one image.
+    """
+    images = np.unique(groups)
+    if len(images) < 2:
+        raise InputError(
+            "Real samples of at least 2 images are needed to compare real with real. "
+            f"Received: {len(groups)} samples of {len(images)}."
+        )
+    count = min(max(round(fraction * len(images)), 1), len(images) - 1)
+    return np.isin(groups, rng.permutation(images)[:count])
+
+
+def floor_values(
+    metric: Metric, described: Described, groups: np.ndarray, fraction: float, most: int, splits: int, seed: int
+) -> np.ndarray:
+    """The metric of real against other real samples, for several splits by image.
+
+    The two sides are as large as those of the value: `fraction` of the images stand for the held-out ones, and of the
+    rest as many samples are drawn as were generated. So it is what a model would have that knows the material exactly.
+
+    Args:
+        metric: The metric.
+        described: All real samples, described.
+        groups: The image that each was cut from.
+        fraction: Share of the images on the held-out side.
+        most: Samples of a side, at most.
+        splits: How many splits.
+        seed: Of the splits.
+    """
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(splits):
+        side = split_by_image(groups, fraction, rng)
+        reference, others = (rng.permutation(np.flatnonzero(part))[:most] for part in (side, ~side))
+        values.append(metric(described[reference], described[others]))
+    return np.array(values)
+
+
+def interval(
+    metric: Metric,
+    real: Described,
+    groups: np.ndarray,
+    generated: Described,
+    value: float,
+    resamples: int,
+    seed: int,
+) -> tuple[float, float]:
+    """A 95 % interval of a value from resampled sets: of generated samples, and of the images of the real ones.
+
+    Bootstrap with replacement (Efron 1979), or for metrics of neighbours, where a sample must not meet its copy,
+    halves without replacement, whose spread is that of the whole set (the delete-half jackknife, Shao and Wu 1989).
+    Either lies around a mean that is not the value's, as resampled sets differ more; the interval is moved to it.
+    """
+    rng = np.random.default_rng(seed)
+    images = np.unique(groups)
+    members = {image: np.flatnonzero(groups == image) for image in images}
+    draws = []
+    for _ in range(resamples):
+        if metric.repeats:
+            chosen = rng.choice(images, len(images))
+            rows = np.concatenate([members[image] for image in chosen])
+            columns = rng.integers(0, len(generated), len(generated))
+        else:
+            rows, columns = (rng.permutation(count)[: max(metric.least, count // 2)] for count in
+                             (len(real), len(generated)))  # fmt: skip
+        draws.append(metric(real[rows], generated[columns]))
+    tail = 50 * (1 - _CONFIDENCE)
+    low, high = np.percentile(draws, [tail, 100 - tail]) - np.mean(draws) + value
+    return float(low), float(high)
