@@ -16,6 +16,7 @@ _SUBMODULES = (
     "data",
     "diffusion",
     "distribute",
+    "evaluation",
     "export",
     "layers",
     "metrics",
@@ -56,6 +57,7 @@ _HOMES = {
     "WeightClipping": "adversarial.penalties",
     "WGAN": "models.gan_variants",
     "WGANGP": "models.gan_variants",
+    "evaluate": "evaluation",
     "load_model": "registry",
     "train": "training",
 }

@@ -65,7 +65,18 @@ DEFAULTS: Config = {
     "networks": {},
     "compile": {},
     # ema: decay of the averaged weights that a GAN is sampled and exported with, such as 0.999. None: raw weights.
-    "fit": {"epochs": 30, "batch_size": 32, "sample_every": 10, "ema": None},
+    # evaluate_every, evaluate_n, evaluate: samples are judged every so many epochs, so many of them, by these metrics
+    # (0: never); the model with the least `monitor` is kept as the best.
+    "fit": {
+        "epochs": 30,
+        "batch_size": 32,
+        "sample_every": 10,
+        "ema": None,
+        "evaluate_every": 5,
+        "evaluate_n": 256,
+        "evaluate": ["kid", "two_point"],
+        "monitor": "val_kid",
+    },
 }
 
 _CONV_VAE: Config = {

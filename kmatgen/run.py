@@ -109,15 +109,31 @@ class Run:
         found = checkpoints(self.checkpoint_folder)
         return found[-1][0] if found else 0
 
-    def load_model(self) -> GenerativeModel:
-        """The model as it was after the last finished epoch, compiled and ready to go on.
+    @property
+    def best_file(self) -> Path | None:
+        """The checkpoint with the best samples, where samples were judged."""
+        from kmatgen.callbacks.runs import BEST
+
+        path = self.checkpoint_folder / BEST
+        return path if path.is_file() else None
+
+    def load_model(self, which: str = "last") -> GenerativeModel:
+        """A model of the run, compiled.
+
+        Args:
+            which: `"last"`, as it was after the last finished epoch and ready to go on, or `"best"`, with the best
+                samples; where those were not judged, that is the last, too.
 
         Raises:
-            InputError: No epoch was finished.
+            InputError: No epoch was finished, or `which` is something else.
         """
         from kmatgen.callbacks import checkpoints
         from kmatgen.registry import load_model
 
+        if which not in ("last", "best"):
+            raise InputError(f"which is 'last' or 'best'. Received: {which!r}.")
+        if which == "best" and self.best_file is not None:
+            return load_model(self.best_file)
         found = checkpoints(self.checkpoint_folder)
         if not found:
             raise InputError(f"{self.folder} has no checkpoint: no epoch was finished. Received: {self.folder}.")
@@ -130,6 +146,14 @@ class Run:
         if not self.history_file.is_file() or not self.history_file.stat().st_size:
             return pd.DataFrame()
         return pd.read_csv(self.history_file)
+
+    def best_epoch(self) -> tuple[int, float] | None:
+        """Number and value of the epoch with the best samples, or None where they were not judged."""
+        monitor, history = self.config["fit"].get("monitor"), self.history()
+        if monitor not in history or not history[monitor].notna().any():
+            return None
+        row = history[monitor].idxmin()
+        return int(history["epoch"][row]) + 1, float(history[monitor][row])
 
     def cut_history(self, epochs: int) -> None:
         """Drop the rows of epochs that are to be trained again."""

@@ -14,21 +14,27 @@ from kmatgen.plotting import image_grid, to_picture
 from kmatgen.run import CONFIG, Run
 
 
-def open_generator(path: str | Path) -> Any:
+def open_generator(path: str | Path, which: str = "best") -> Any:
     """The model of a run or an export: whatever has `generate(n, seed=...)`.
+
+    Args:
+        path: Folder of the run or of the SavedModel.
+        which: Of a run, the checkpoint with the `"best"` samples or the `"last"`.
 
     Raises:
         InputError: The folder is neither.
     """
     path = Path(path)
     if (path / CONFIG).is_file():
-        return Run.open(path).load_model()
+        return Run.open(path).load_model(which)
     if (path / "saved_model.pb").is_file():
         return ServedModel(path)
     raise InputError(f"Samples come from the folder of a run or of a SavedModel. Received: {path}.")
 
 
-def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None) -> None:
+def write_samples(
+    model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None, which: str = "best"
+) -> None:
     """Draw samples into a folder: `samples.npz`, and for images `sample_0000.png`, ... and `grid.png`.
 
     The archive holds `samples`, or for samples with fields one array for each, and the `seed`.
@@ -39,6 +45,7 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, cond
         seed: The same seed gives the same samples.
         folder: A new or an empty folder.
         condition: What is asked for, as in `generate`: one for each sample, or one for all.
+        which: Of a run, the checkpoint with the `"best"` samples or the `"last"`.
 
     Raises:
         InputError: The folder holds something already, or the model cannot be sampled.
@@ -46,7 +53,7 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, cond
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
-    samples = open_generator(model).generate(n, condition, seed=seed)
+    samples = open_generator(model, which).generate(n, condition, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
@@ -58,14 +65,15 @@ def write_samples(model: str | Path, n: int, seed: int, folder: str | Path, cond
     image_grid(samples[:256], folder / "grid.png")
 
 
-def export_run(run: Run, folder: str | Path) -> None:
-    """Export the model of a run, with what is known of its making in the manifest."""
+def export_run(run: Run, folder: str | Path, which: str = "best") -> None:
+    """Export the `"best"` or the `"last"` model of a run, with what is known of its making in the manifest."""
     data, config = run.read_json("data.json"), run.config
-    run.load_model().export(
+    run.load_model(which).export(
         folder,
         manifest={
             "preset": config["preset"],
             "run": run.name,
+            "checkpoint": which if run.best_file is not None else "last",
             "data": {name: value for name, value in data.items() if name != "refused"},
             "pixel_size_um": data.get("pixel_size_um"),
             "units": "grey or colour values in [0, 1]",

@@ -14,7 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen import distribute, networks, registry
-from kmatgen.callbacks import CollapseMonitor, EpochCheckpoint, GeneratorEMA, SampleGrid, StopOnNonFinite
+from kmatgen.callbacks import (
+    BestCheckpoint,
+    CollapseMonitor,
+    EpochCheckpoint,
+    EvaluateSamples,
+    GeneratorEMA,
+    SampleGrid,
+    StopOnNonFinite,
+)
 from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
 from kmatgen.data.sources import open_source
@@ -163,7 +171,8 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     )
     test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
-    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes)]
+    judged = _judged(run, model, source)
+    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *judged[1:]]
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
     if run.writes:
         asked = source.example_condition(64)
@@ -177,7 +186,7 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
             epochs=options["epochs"],
             initial_epoch=first_epoch,
             verbose=verbose if run.writes else 0,
-            callbacks=[*_guards(run, model, source), *callbacks],
+            callbacks=[*_guards(run, model, source), *judged[:1], *callbacks],
         )
     except tf.errors.UnavailableError as error:
         raise InputError(
@@ -207,6 +216,29 @@ def _guards(run: Run, model: GenerativeModel, source: Source) -> list[keras.call
     return guards
 
 
+def _judged(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
+    """What judges samples, and what keeps the best model; nothing where there are no images to judge."""
+    options, test = run.config["fit"], source.test
+    images = isinstance(test, np.ndarray) and test.ndim >= 4 and 0 <= test.min() <= test.max() <= 1
+    # Runs that began before there was such a setting go on as they began.
+    if not options.get("evaluate_every") or not model.HAS_PRIOR or not images:
+        return []
+    judge = EvaluateSamples(
+        test,
+        options["evaluate_every"],
+        options["evaluate"],
+        options["evaluate_n"],
+        run.config["seed"],
+        source.example_condition(options["evaluate_n"]),
+        earlier=run.history().to_dict("records"),
+    )
+    monitor = options["monitor"]
+    if monitor not in judge.names:
+        raise InputError(f"fit.monitor is one of {', '.join(judge.names)}, from fit.evaluate. Received: {monitor!r}.")
+    before = run.best_epoch()
+    return [judge, BestCheckpoint(run.checkpoint_folder, monitor, before[1] if before else np.inf, run.writes)]
+
+
 def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) -> None:
     before = run.read_json("metrics.json").get("seconds", 0.0) if run.finished_epochs else 0.0
     history = run.history()
@@ -217,6 +249,11 @@ def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) ->
         "last": {name: float(value) for name, value in history.iloc[-1].items() if name != "epoch"},
         "floors": _floors(model, source.test),
     }
+    best = run.best_epoch()
+    if best is not None and run.best_file is not None:
+        metrics["best"] = {"epoch": best[0], run.config["fit"]["monitor"]: best[1]}
+        # The report shows what `sample` and `export` give.
+        model = run.load_model("best") if best[0] < len(history) else model
     if follows_fractions(model, source):
         asked, made = asked_and_made(model, source, seed=run.config["seed"])
         metrics["phase_fraction_error"] = float(np.abs(made - asked).mean())

@@ -13,6 +13,8 @@ import numpy as np
 
 from kmatgen.plotting import image_grid, pair_grid
 
+BEST = "best.keras"
+
 
 class SampleGrid(keras.callbacks.Callback):
     """Picture samples of the same latent points while a model trains.
@@ -82,18 +84,55 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.writes = writes
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if not self.writes:
-            # Saving reads sums over all workers, so that all have to take part.
-            with tempfile.TemporaryDirectory() as folder:
-                self.model.save(Path(folder) / "model.keras")
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        complete = self.folder / f"epoch_{epoch + 1:04d}.keras"
-        partial = self.folder / f"partial_{os.getpid()}.keras"
-        self.model.save(partial)
-        os.replace(partial, complete)
-        for _, path in checkpoints(self.folder)[: -self.keep]:
+        save_complete(self.model, self.folder / f"epoch_{epoch + 1:04d}.keras", self.writes)
+        for _, path in checkpoints(self.folder)[: -self.keep] if self.writes else ():
             path.unlink()
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Keep the whole model of the epoch whose samples were best so far, as `best.keras`.
+
+    As `keras.callbacks.ModelCheckpoint` with `save_best_only`, but the file appears complete or not at all, several
+    workers can use it, and epochs without a value are passed over.
+
+    Args:
+        folder: Folder of the checkpoint.
+        monitor: What less is better of, in the logs, such as `"val_kid"`.
+        best: The least value of epochs before a resume.
+        writes: Whether this process writes; of several workers, one does.
+    """
+
+    def __init__(self, folder: str | Path, monitor: str, best: float = np.inf, writes: bool = True) -> None:
+        super().__init__()
+        self.path = Path(folder) / BEST
+        self.monitor = monitor
+        self.best = best
+        self.writes = writes
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        value = float((logs or {}).get(self.monitor, np.nan))
+        if value < self.best:
+            self.best = value
+            save_complete(self.model, self.path, self.writes)
+
+
+def save_complete(model: keras.Model, path: Path, writes: bool) -> None:
+    """Save a model so that the file is complete or not there at all.
+
+    Args:
+        model: The model.
+        path: The `.keras` file.
+        writes: Whether this process keeps the file.
+    """
+    if not writes:
+        # Saving reads sums over all workers, so that all have to take part.
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder) / "model.keras")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial_{os.getpid()}.keras")
+    model.save(partial)
+    os.replace(partial, path)
 
 
 def checkpoints(folder: str | Path) -> list[tuple[int, Path]]:

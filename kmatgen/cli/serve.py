@@ -10,14 +10,23 @@ import click
 
 from kmatgen.errors import InputError
 
+_which = click.option(
+    "--which",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Of a run: the checkpoint with the best samples, or the last.",
+)
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
 @click.option("--condition", metavar="JSON", help="What to ask for: a class, a fraction, or a list with one a sample.")
+@_which
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
-def sample(model: Path, n: int, seed: int, condition: str | None, out: Path | None) -> None:
+def sample(model: Path, n: int, seed: int, condition: str | None, which: str, out: Path | None) -> None:
     """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
 
     \b
@@ -30,7 +39,7 @@ def sample(model: Path, n: int, seed: int, condition: str | None, out: Path | No
 
     asked = None if condition is None else _from_json(condition)
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    write_samples(model, n, seed, folder, asked)
+    write_samples(model, n, seed, folder, asked, which)
     click.echo(f"{n} samples: {folder}")
 
 
@@ -45,8 +54,9 @@ def _from_json(condition: str) -> Any:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@_which
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the export.  [saved_models/NAME]")
-def export(run: Path, out: Path | None) -> None:
+def export(run: Path, which: str, out: Path | None) -> None:
     """Write the model of RUN as a SavedModel that TensorFlow alone can load.
 
     \b
@@ -58,6 +68,6 @@ def export(run: Path, out: Path | None) -> None:
 
     opened = Run.open(run)
     folder = out or Path("saved_models") / opened.name
-    export_run(opened, folder)
+    export_run(opened, folder, which)
     click.echo(f"SavedModel: {folder}")
     click.echo(f"Next: kmatgen sample {folder} -n 16")

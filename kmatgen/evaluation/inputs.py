@@ -62,7 +62,7 @@ def open_real(data: Any, size: int | None, seed: int, channels: int | None = Non
     Raises:
         InputError: The data cannot be used.
     """
-    from kmatgen.data.sources import Source
+    from kmatgen.data.opened import Source
     from kmatgen.run import CONFIG, Run
 
     if isinstance(data, (str, Path)):
@@ -75,7 +75,7 @@ def open_real(data: Any, size: int | None, seed: int, channels: int | None = Non
         return _of_source(data, seed)
     if isinstance(data, tuple) and len(data) == 2:
         train, held_out = (_as_array(part) for part in data)
-        return _pair(train, held_out, None, None, seed)
+        return _pair(train, held_out, None, None)
     return _halves(as_samples("real", _as_array(data)), None, seed, ())
 
 
@@ -86,7 +86,8 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
         InputError: There are none.
     """
     if isinstance(model, (str, Path)):
-        model = open_samples(Path(model))
+        path, model = Path(model), open_samples(Path(model))
+        condition = _conditions_of_run(path, model, n) if condition is None else condition
     if hasattr(model, "generate"):
         if condition is None and hasattr(model, "example_condition"):
             condition = model.example_condition(n)
@@ -94,6 +95,17 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
         return as_samples("generated", model.generate(n, seed=seed, **asked))
     samples = as_samples("generated", model)
     return samples if len(samples) <= n else samples[np.random.default_rng(seed).permutation(len(samples))[:n]]
+
+
+def _conditions_of_run(path: Path, model: Any, n: int) -> np.ndarray | None:
+    """What a run's held-out samples are like, where its model takes conditions."""
+    from kmatgen.data.sources import open_source
+    from kmatgen.run import CONFIG, Run
+
+    if getattr(model, "condition_spec", None) is None or not (path / CONFIG).is_file():
+        return None
+    config = Run.open(path).config
+    return open_source(config["data"], config["seed"]).example_condition(n)
 
 
 def open_samples(path: Path) -> Any:
@@ -133,7 +145,7 @@ def _read_arrays(path: Path) -> np.ndarray:
 
 def _read_images(folder: Path) -> np.ndarray:
     """The images of a folder as they are, which have to be of one size."""
-    from kmatgen.data.micrographs import find_micrographs
+    from kmatgen.data.inspection import find_micrographs
     from kmatgen.data.patches import micrograph_patches
 
     files = find_micrographs(folder, crop_data_bar=False)
@@ -156,11 +168,11 @@ def _of_run(run: Any, seed: int) -> Real:
 
 def _of_source(source: Any, seed: int) -> Real:
     train, train_groups = _some(source.train, source.train_groups, seed)
-    return _pair(train, source.test, train_groups, source.test_groups, seed, _pixel_size(source.description))
+    return _pair(train, source.test, train_groups, source.test_groups, _pixel_size(source.description))
 
 
 def _of_folder(folder: Path, size: int | None, seed: int, channels: int | None) -> Real:
-    from kmatgen.data.micrographs import find_micrographs
+    from kmatgen.data.inspection import find_micrographs
     from kmatgen.data.patches import micrograph_patches, patch_owners
 
     files = find_micrographs(folder, channels=channels)
@@ -176,10 +188,8 @@ def _pair(
     held_out: np.ndarray,
     train_groups: np.ndarray | None,
     held_out_groups: np.ndarray | None,
-    seed: int,
     pixel_size: float | None = None,
 ) -> Real:
-    del seed
     train, held_out = as_samples("training", train), as_samples("held-out", held_out)
     check_same_shape("training", train, "held-out", held_out)
     notes: tuple[str, ...] = ()
@@ -214,14 +224,13 @@ def _halves(
 
 def _some(samples: Any, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples of a dataset in memory, of very many a random choice."""
+    if isinstance(samples.element_spec, tuple):
+        samples = samples.map(lambda sample, *condition: sample)
     count = int(samples.cardinality())
-    if count <= MOST_REAL:
-        values = np.stack(list(samples.take(MOST_REAL).as_numpy_iterator()))
-        return values, groups
-    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:MOST_REAL])
+    chosen = np.arange(count) if count <= MOST_REAL else np.random.default_rng(seed).permutation(count)[:MOST_REAL]
     kept = set(chosen.tolist())
-    values = np.stack([value for index, value in enumerate(samples.as_numpy_iterator()) if index in kept])
-    return values, None if groups is None else groups[chosen]
+    values = [value for index, value in enumerate(samples.as_numpy_iterator()) if index in kept]
+    return np.stack(values), None if groups is None else groups[np.sort(chosen)]
 
 
 def _as_array(data: Any) -> np.ndarray:

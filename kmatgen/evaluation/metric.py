@@ -10,6 +10,9 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.evaluation.view import View
 
+# What a table holds where nothing else is asked for.
+DEFAULT = ("two_point", "phase_fraction", "specific_surface", "kid", "prdc")
+
 # What describes n samples: numbers (n, k), or an object array (n,) that holds an array of any length for each.
 Described = np.ndarray
 
@@ -30,6 +33,7 @@ class Metric:
         unit: `""` for a plain number, `"length"` for one in the unit of lengths, `"1/length"` for its inverse.
         least: Samples of a kind that it takes.
         repeats: Whether a sample may count twice. Where it may not, intervals come from subsets without repeats.
+        bounds: The least and the greatest value that there can be.
         level: A number that says where a set lies by itself, such as its mean grain diameter.
     """
 
@@ -41,6 +45,7 @@ class Metric:
     unit: str = ""
     least: int = 2
     repeats: bool = True
+    bounds: tuple[float, float] = (0.0, np.inf)
     level: Callable[[Described], float] | None = None
 
     def __call__(self, real: Described, generated: Described) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.evaluation.metric import Described, Metric
 
-_CONFIDENCE = 0.95
+# Half the width of a 95 % interval in standard deviations, and how many halves give a good one.
+_NORMAL, _MOST_HALVES = 1.96, 40
 
 
 def split_by_image(groups: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
@@ -68,23 +69,29 @@ def interval(
 ) -> tuple[float, float]:
     """A 95 % interval of a value from resampled sets: of generated samples, and of the images of the real ones.
 
-    Bootstrap with replacement (Efron 1979), or for metrics of neighbours, where a sample must not meet its copy,
-    halves without replacement, whose spread is that of the whole set (the delete-half jackknife, Shao and Wu 1989).
-    Either lies around a mean that is not the value's, as resampled sets differ more; the interval is moved to it.
+    Bootstrap with replacement (Efron 1979). It lies around a mean that is not the value's, as resampled sets differ
+    more; so it is moved to the value. For metrics of neighbours, where a sample must not meet its copy, halves without
+    replacement, whose spread is that of the whole set (the delete-half jackknife, Shao and Wu 1989).
     """
     rng = np.random.default_rng(seed)
+    if not metric.repeats:
+        sizes = (len(real), len(generated))
+        draws = []
+        for _ in range(min(resamples, _MOST_HALVES)):
+            rows, columns = (rng.permutation(size)[: max(metric.least, size // 2)] for size in sizes)
+            draws.append(metric(real[rows], generated[columns]))
+        reach = _NORMAL * float(np.std(draws))
+        return _within(metric, value - reach, value + reach)
     images = np.unique(groups)
     members = {image: np.flatnonzero(groups == image) for image in images}
     draws = []
     for _ in range(resamples):
-        if metric.repeats:
-            chosen = rng.choice(images, len(images))
-            rows = np.concatenate([members[image] for image in chosen])
-            columns = rng.integers(0, len(generated), len(generated))
-        else:
-            rows, columns = (rng.permutation(count)[: max(metric.least, count // 2)] for count in
-                             (len(real), len(generated)))  # fmt: skip
-        draws.append(metric(real[rows], generated[columns]))
-    tail = 50 * (1 - _CONFIDENCE)
-    low, high = np.percentile(draws, [tail, 100 - tail]) - np.mean(draws) + value
-    return float(low), float(high)
+        rows = np.concatenate([members[image] for image in rng.choice(images, len(images))])
+        draws.append(metric(real[rows], generated[rng.integers(0, len(generated), len(generated))]))
+    low, high = np.percentile(draws, [2.5, 97.5]) - np.mean(draws) + value
+    return _within(metric, low, high)
+
+
+def _within(metric: Metric, low: float, high: float) -> tuple[float, float]:
+    least, greatest = metric.bounds
+    return max(float(low), least), min(float(high), greatest)

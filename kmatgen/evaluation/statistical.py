@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
 from kmatgen.evaluation.metric import Described, Metric
 from kmatgen.evaluation.view import View
+from kmatgen.metrics.fidelity import prdc
 from kmatgen.metrics.frechet import frechet_distance
 from kmatgen.metrics.kernels import kid, mmd
-from kmatgen.metrics.prdc import prdc
 
 _NEIGHBOURS = 5
 # The estimate alone is wanted, whose interval is found as that of every other metric.
 _FEW_SUBSETS = 2
+# Unbiased estimates scatter around 0 and may lie below it.
+_ANY = (-np.inf, np.inf)
 
 
 def _features(view: View) -> Described:
@@ -28,20 +33,23 @@ def _mmd(real: Described, generated: Described) -> float:
 
 
 def _share(real: Described, generated: Described, name: str) -> float:
-    return getattr(prdc(real, generated, _NEIGHBOURS), name)
+    # For hundreds of samples threads wait for each other longer than they work.
+    with threadpool_limits(limits=1):
+        return getattr(prdc(real, generated, _NEIGHBOURS), name)
 
 
-def _neighbour_metric(name: str, title: str) -> Metric:
+def _neighbour_metric(name: str, title: str, greatest: float = 1.0) -> Metric:
     compare = functools.partial(_share, name=name)
-    return Metric(name, title, _features, compare, better="higher", least=_NEIGHBOURS + 1, repeats=False)
+    bounds = (0.0, greatest)
+    return Metric(name, title, _features, compare, better="higher", least=_NEIGHBOURS + 1, repeats=False, bounds=bounds)
 
 
 STATISTICAL = (
-    Metric("kid", "kernel distance of features (KID, unbiased)", _features, _kid, least=4, repeats=False),
-    Metric("mmd", "squared MMD of features, Gaussian kernel", _features, _mmd, least=4, repeats=False),
+    Metric("kid", "kernel distance of features (KID, unbiased)", _features, _kid, least=4, repeats=False, bounds=_ANY),
+    Metric("mmd", "squared MMD of features, Gaussian kernel", _features, _mmd, least=4, repeats=False, bounds=_ANY),
     Metric("frechet", "Frechet distance of features", _features, frechet_distance),
     _neighbour_metric("precision", "share of samples within reach of a real one"),
     _neighbour_metric("recall", "share of real ones within reach of a sample"),
-    _neighbour_metric("density", "real ones within whose reach a sample lies, over k"),
+    _neighbour_metric("density", "real ones within whose reach a sample lies, over k", np.inf),
     _neighbour_metric("coverage", "share of real ones with a sample within their reach"),
 )

@@ -76,7 +76,8 @@ class Eye:
         options: dict[str, Any] = {}
         if self.settings.features == "pca_s2":
             # With fewer samples than components there are fewer components.
-            options = {"components": max(1, min(16, len(self._real) // 4)), "periodic": self.settings.periodic}
+            components = max(1, min(16, len(self._real) // 4))
+            options = {"components": components, "periodic": self.settings.periodic, "whiten": True}
         return feature_extractor(self.settings.features, **options).fit(self._real)
 
 

@@ -94,13 +94,17 @@ class PCAOfS2(FeatureExtractor):
 
     S2 of the grey levels, or of the bright phase, for all vectors up to `reach`; then the components that vary most
     among real samples (Niezgoda, Yabansu and Kalidindi, Acta Materialia 59, 2011). All are scaled by one factor, so
-    that the mean square of a feature is 1 over the real samples.
+    that the mean square of a feature is 1 over the real samples. The first of them is then most of every distance: how
+    bright a sample is.
 
     Args:
         components: How many, at most one less than there are real samples.
         reach: Longest part of a vector along an axis, in pixels; at most half the shortest side.
         segmentation: Name or function that makes phases of images; S2 is that of phase 1. None: grey levels.
         periodic: Whether samples continue at their opposite sides.
+        whiten: Scale each component by itself, and add one feature: how far the correlation lies outside of the
+            components (Jackson and Mudholkar, Technometrics 21, 1979). Fine structure then counts as much as
+            brightness, and correlations that real samples never have are far from them.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class PCAOfS2(FeatureExtractor):
         reach: int = 32,
         segmentation: str | Segmentation | None = None,
         periodic: bool = False,
+        whiten: bool = False,
     ):
         if components < 1 or reach < 1:
             raise InputError(f"components and reach must be at least 1. Received: {components=}, {reach=}.")
@@ -116,8 +121,9 @@ class PCAOfS2(FeatureExtractor):
         self.reach = reach
         self.segmentation = None if segmentation is None else segmenter(segmentation)
         self.periodic = periodic
+        self.whiten = whiten
         self.pca: Any = None
-        self.scale = 1.0
+        self.scale: float | np.ndarray = 1.0
 
     def fit(self, real: np.ndarray) -> PCAOfS2:
         """Find the components.
@@ -137,11 +143,13 @@ class PCAOfS2(FeatureExtractor):
         maps = self._maps(real)
         components = min(self.components, maps.shape[1])
         self.pca = PCA(components, svd_solver="full").fit(maps)
-        self.scale = float(np.sqrt(np.mean(self.pca.explained_variance_)))
-        if self.scale < 1e-9:
+        scale = float(np.sqrt(np.mean(self.pca.explained_variance_)))
+        if scale < 1e-9:
             raise InputError(
                 "Real samples must differ in their two-point correlation. Received: the same correlation in all."
             )
+        # Whitened by a component that hardly varies, noise would count as much as structure.
+        self.scale = np.maximum(self._project(maps).std(axis=0), 1e-6 * scale) if self.whiten else scale
         return self
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
@@ -155,7 +163,15 @@ class PCAOfS2(FeatureExtractor):
         maps = self._maps(samples)
         if maps.shape[1] != self.pca.n_features_in_:
             raise InputError(f"Samples must be as large as those fit. Received: shape {np.shape(samples)}.")
-        return self.pca.transform(maps) / self.scale
+        return self._project(maps) / self.scale
+
+    def _project(self, maps: np.ndarray) -> np.ndarray:
+        """Components of maps, and if whitened the distance to what the components describe."""
+        components = self.pca.transform(maps)
+        if not self.whiten:
+            return components
+        outside = np.linalg.norm(maps - self.pca.inverse_transform(components), axis=1)
+        return np.column_stack([components, outside])
 
     def _maps(self, samples: np.ndarray) -> np.ndarray:
         """S2 of one of each pair of opposite vectors, flat."""

@@ -1,0 +1,201 @@
+"""From two sets of samples and a metric to one row of the table: value, interval, floor, baselines."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kmatgen.errors import InputError
+from kmatgen.evaluation.cache import Cache
+from kmatgen.evaluation.inputs import Real, check_same_shape
+from kmatgen.evaluation.metric import Described, Metric
+from kmatgen.evaluation.resampling import floor_values, interval
+from kmatgen.evaluation.table import Evaluation, Score
+from kmatgen.evaluation.view import Eye, Settings, View, as_samples
+from kmatgen.metrics.frechet import FewSamplesWarning
+
+SHUFFLED, RESAMPLED, OTHERS = "shuffled pixels", "training images", "other real images"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on floors and intervals.
+
+    Attributes:
+        splits: Splits by image that a floor is the mean of.
+        resamples: Resampled sets that an interval comes from.
+        seed: Of all of them.
+    """
+
+    splits: int = 10
+    resamples: int = 100
+    seed: int = 0
+
+
+class Judge:
+    """Real samples made ready: described once, they are compared with any number of models.
+
+    Args:
+        real: The real samples.
+        settings: How to look at samples.
+        n: Samples on a side of every comparison, at most.
+        effort: What to spend.
+        cache: Where descriptions of the real samples are kept.
+    """
+
+    def __init__(self, real: Real, settings: Settings, n: int, effort: Effort, cache: Cache) -> None:
+        rng = np.random.default_rng(effort.seed)
+        held_out, others = (_at_most(len(part), n, rng) for part in (real.held_out, real.others))
+        self.real, self.settings, self.n, self.effort, self.cache = real, settings, n, effort, cache
+        self.count = len(held_out)
+        self.samples = np.concatenate([real.held_out[held_out], real.others[others]])
+        self.groups = np.concatenate([real.held_out_groups[held_out], real.others_groups[others]])
+        self.eye = Eye(settings, self.samples)
+        self.view = View(self.samples, self.eye)
+        self.baseline_views = {SHUFFLED: View(shuffled(self.samples[: self.count], effort.seed), self.eye)}
+        self._described: dict[str, Described] = {}
+        self._floors: dict[str, np.ndarray | InputError] = {}
+        self._baselines: dict[str, dict[str, float]] = {}
+
+    def described(self, metric: Metric) -> Described:
+        """All real samples, the held-out ones first."""
+        if metric.name not in self._described:
+            self._described[metric.name] = self.cache.describe(metric, self.view)
+        return self._described[metric.name]
+
+    def floor(self, metric: Metric) -> np.ndarray:
+        """The metric of real against real samples, for several splits.
+
+        Raises:
+            InputError: There is one image only, or the sides of a split are too small.
+        """
+        if metric.name not in self._floors:
+            effort = self.effort
+            try:
+                self._floors[metric.name] = floor_values(
+                    metric,
+                    self.described(metric),
+                    self.groups,
+                    self.real.fraction,
+                    self.n,
+                    effort.splits,
+                    effort.seed,
+                )
+            except InputError as error:
+                self._floors[metric.name] = error
+        found = self._floors[metric.name]
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def baselines(self, metric: Metric) -> dict[str, float]:
+        """The metric of what costs no training: shuffled pixels, and training images drawn again."""
+        if metric.name not in self._baselines:
+            described = self.described(metric)
+            held_out, others = described[: self.count], described[self.count :]
+            drawn = np.random.default_rng(self.effort.seed).integers(0, len(others), min(self.n, len(others)))
+            # Neighbour metrics would count a copy as a neighbour of its own.
+            chosen = drawn if metric.repeats else np.unique(drawn)
+            sets = {RESAMPLED if self.real.trained_on else OTHERS: lambda: others[chosen]}
+            sets |= {name: lambda view=view: metric.describe(view) for name, view in self.baseline_views.items()}
+            found = {}
+            for name, make in sets.items():
+                try:
+                    found[name] = metric(held_out, make())
+                except InputError:
+                    # A baseline that has no such structure at all has no number, and its cell stays empty.
+                    continue
+            self._baselines[metric.name] = found
+        return self._baselines[metric.name]
+
+    def evaluate(self, samples: np.ndarray, metrics: Sequence[Metric]) -> Evaluation:
+        """The table of a set of samples.
+
+        Raises:
+            InputError: The samples are of another size than the real ones, or out of range.
+        """
+        samples = as_samples("generated", samples)
+        check_same_shape("generated", samples, "real", self.samples)
+        view, notes, scores = View(samples, self.eye), list(self.real.notes), []
+        for metric in metrics:
+            score, warned = self.score(metric, view)
+            scores.append(score)
+            notes += warned
+        return Evaluation(tuple(scores), self.about(len(samples)), tuple(dict.fromkeys(notes)))
+
+    def about(self, generated: int) -> dict[str, Any]:
+        """What a table is of."""
+        settings = self.settings
+        return {
+            "generated": generated,
+            "held_out" if self.real.trained_on else "real": self.count,
+            "training" if self.real.trained_on else "other_real": len(self.samples) - self.count,
+            "images": self.real.images,
+            "sample_shape": "x".join(map(str, self.samples.shape[1:])),
+            "pixel_size_um": settings.pixel_size,
+            "segmentation": _name(settings.segment),
+            "features": _name(settings.features),
+            "splits": self.effort.splits,
+            "seed": self.effort.seed,
+        }
+
+    def score(self, metric: Metric, generated: View) -> tuple[Score, list[str]]:
+        """The row of a metric, and warnings; a metric that cannot be computed is a row that says why."""
+        unit = {"": "", "length": self.settings.unit, "1/length": f"1/{self.settings.unit}"}.get(
+            metric.unit, metric.unit
+        )
+        common = {"name": metric.name, "title": metric.title, "unit": unit, "better": metric.better}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", FewSamplesWarning)
+            try:
+                score = self._score(metric, generated, common)
+            except InputError as error:
+                score = Score(**common, reason=str(error))
+        return score, list(dict.fromkeys(str(entry.message) for entry in caught))
+
+    def _score(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:
+        held_out, described = self.described(metric)[: self.count], metric.describe(generated)
+        value = metric(held_out, described)
+        groups, effort = self.groups[: self.count], self.effort
+        low, high = interval(metric, held_out, groups, described, value, effort.resamples, effort.seed)
+        floor, spread, reason = None, None, None
+        try:
+            floors = self.floor(metric)
+            floor, spread = float(floors.mean()), (float(floors.min()), float(floors.max()))
+        except InputError as error:
+            reason = str(error)
+        levels = [None if metric.level is None else metric.level(part) for part in (described, held_out)]
+        baselines = self.baselines(metric)
+        return Score(
+            **common,
+            value=value,
+            low=low,
+            high=high,
+            floor=floor,
+            floor_range=spread,
+            baselines=baselines,
+            generated=levels[0],
+            real=levels[1],
+            reason=reason,
+        )
+
+
+def _name(choice: Any) -> str:
+    """A setting in a word: its name, or that of the function that was given."""
+    return choice if isinstance(choice, str) else getattr(choice, "__name__", type(choice).__name__)
+
+
+def shuffled(samples: np.ndarray, seed: int) -> np.ndarray:
+    """Each sample with its own pixels in another order: the same histogram, no structure."""
+    rng = np.random.default_rng(seed)
+    pixels = samples.reshape(len(samples), -1, samples.shape[-1])
+    order = np.argsort(rng.random(pixels.shape[:2]), axis=1)
+    return np.take_along_axis(pixels, order[..., None], axis=1).reshape(samples.shape)
+
+
+def _at_most(count: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    return np.arange(count) if count <= n else np.sort(rng.permutation(count)[:n])

@@ -1,0 +1,172 @@
+import json
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import wasserstein_distance
+
+import kmatgen as kg
+from kmatgen.evaluation import Metric, evaluate
+from kmatgen.metrics import rms_two_point_error
+
+
+def blobs(n, radius, seed, size=16):
+    """Binary images of one disc each, with grey noise below the threshold."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(0, size, (n, 2, 1, 1))
+    radii = rng.uniform(0.8 * radius, 1.2 * radius, (n, 1, 1))
+    y, x = np.mgrid[:size, :size]
+    inside = (x - centre[:, 0]) ** 2 + (y - centre[:, 1]) ** 2 < radii**2
+    return np.clip(0.8 * inside + 0.2 * rng.random(inside.shape), 0, 1).astype(np.float32)[..., None]
+
+
+TRAIN, TEST = blobs(60, 6, 1), blobs(40, 6, 2)
+
+
+def test_values_are_those_of_the_metrics():
+    samples = blobs(40, 5, 3)
+    table = evaluate(samples, (TRAIN, TEST), ["two_point", "phase_fraction"], n=100, segment="threshold")
+    real, generated = TEST[..., 0] > 0.5, samples[..., 0] > 0.5
+    assert_allclose(table["two_point"].value, rms_two_point_error(real, generated, periodic=False))
+    fractions = [masks.mean(axis=(1, 2)) for masks in (real, generated)]
+    assert_allclose(table["phase_fraction"].value, wasserstein_distance(*fractions))
+    assert_allclose(
+        [table["phase_fraction"].generated, table["phase_fraction"].real], [fractions[1].mean(), fractions[0].mean()]
+    )
+
+
+def test_other_structures_are_above_the_floor_and_the_same_are_not():
+    same, other = (evaluate(blobs(40, radius, 9), (TRAIN, TEST), ["two_point", "kid"]) for radius in (6, 3))
+    for name in ("two_point", "kid"):
+        assert other[name].value > 3 * max(same[name].value, same[name].floor)
+        assert other[name].low <= other[name].value <= other[name].high
+        assert other[name].value > other[name].floor_range[1]
+        assert other[name].baselines["training images"] < other[name].value
+    assert same["two_point"].low < same["two_point"].floor_range[1]
+    assert other["two_point"].verdict.endswith("x the floor")
+
+
+def test_copies_of_real_samples_are_at_the_floor():
+    table = evaluate(TEST, (TRAIN, TEST), ["two_point", "coverage"])
+    assert_allclose(table["two_point"].value, 0, atol=1e-12)
+    assert table["two_point"].at_floor
+    assert table["coverage"].at_floor
+    assert table["coverage"].value == 1
+    assert "at the floor" in str(table)
+
+
+def test_shuffled_pixels_keep_the_phases_and_lose_the_structure():
+    table = evaluate(blobs(40, 6, 4), (TRAIN, TEST), ["two_point", "phase_fraction", "specific_surface"])
+    assert_allclose(table["phase_fraction"].baselines["shuffled pixels"], 0, atol=1e-12)
+    assert table["two_point"].baselines["shuffled pixels"] > 3 * table["two_point"].floor
+    assert table["specific_surface"].baselines["shuffled pixels"] > 10 * table["specific_surface"].floor
+
+
+def test_the_floor_falls_with_the_number_of_images_and_repeats():
+    small = evaluate(TEST[:20], (TRAIN[:20], TEST[:20]), "two_point")
+    large = evaluate(TEST[:20], (blobs(300, 6, 5), blobs(300, 6, 6)), "two_point")
+    assert large["two_point"].floor < small["two_point"].floor
+    again = evaluate(TEST[:20], (TRAIN[:20], TEST[:20]), "two_point")
+    assert again.to_dict() == small.to_dict()
+
+
+def test_a_metric_that_cannot_be_computed_says_why_and_others_are_there():
+    samples = np.random.default_rng(0).random((5, 16, 16, 1))
+    table = evaluate(samples, (TRAIN, TEST), ["two_point", "precision"])
+    assert table["precision"].value is None
+    assert not table["precision"].at_floor
+    assert "at least 6 generated samples" in table["precision"].verdict
+    assert table["two_point"].value > 0
+    assert "cannot be computed: precision takes at least 6 generated samples; ask for more. Received: 5." in str(table)
+    constant = evaluate(np.full((20, 16, 16, 1), 0.5), (TRAIN, TEST), ["two_point", "phase_fraction", "kid"])
+    assert "Otsu needs at least 2 grey levels" in constant["two_point"].reason
+    assert constant["kid"].value > 0
+
+
+def test_one_phase_is_named():
+    table = evaluate(np.full((8, 16, 16, 1), 0.2), (TRAIN, TEST), "two_point", segment="threshold")
+    assert "Phase 1 has to be in the samples" in table["two_point"].reason
+
+
+def test_too_few_held_out_samples_for_a_floor():
+    table = evaluate(TEST, (TRAIN[:6], TEST[:6]), "precision")
+    assert table["precision"].value is not None
+    few = evaluate(TEST, (TRAIN[:2], TEST[:6]), "precision")["precision"]
+    assert few.floor is None
+    assert "no floor: precision takes at least 6" in few.verdict
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        (np.full((4, 16, 16, 1), np.nan), "NaN or infinity.*4 of 4"),
+        (np.full((4, 16, 16, 1), 200.0), "in \\[0, 1\\].*200 to 200"),
+        (np.zeros((4, 8, 8, 1)), "same size.*\\(8, 8, 1\\) and \\(16, 16, 1\\)"),
+        (np.zeros((0, 16, 16, 1)), "Received: shape \\(0, 16"),
+        (np.zeros(7), "Received: shape \\(7,\\)"),
+    ],
+)
+def test_samples_that_cannot_be_compared(samples, words):
+    with pytest.raises(kg.InputError, match=words):
+        evaluate(samples, (TRAIN, TEST))
+
+
+def test_an_array_alone_is_split_at_random_and_that_is_said():
+    table = evaluate(TEST, TRAIN, "two_point")
+    assert any("split at random" in note for note in table.notes)
+    assert table.about["real"] == 30
+    assert table.about["other_real"] == 30
+    assert "other real images" in table["two_point"].baselines
+    with pytest.raises(kg.InputError, match="at least 2 images"):
+        evaluate(TEST, TRAIN[:1], "two_point")
+
+
+def test_volumes():
+    rng = np.random.default_rng(0)
+    volumes = [(rng.random((12, 8, 8, 8)) < share).astype(np.float32) for share in (0.3, 0.3, 0.5)]
+    table = evaluate(volumes[2], tuple(volumes[:2]), ["phase_fraction", "two_point", "specific_surface", "kid"])
+    assert_allclose(table["phase_fraction"].value, 0.2, atol=0.02)
+    assert all(score.value is not None for score in table), str(table)
+
+
+def test_metrics_of_ones_own_and_settings():
+    mean = Metric("mean", "grey level", lambda view: view.grey.mean(axis=(1, 2)), lambda r, g: abs(r.mean() - g.mean()))
+    table = evaluate(TRAIN, (TRAIN, TEST), [mean, "kid"], features=lambda x: x.mean(axis=(1, 2)))
+    assert_allclose(table["mean"].value, abs(TRAIN.mean() - TEST.mean()), atol=1e-6)
+    assert table.about["features"] == "<lambda>"
+    in_micrometres = evaluate(TRAIN, (TRAIN, TEST), "specific_surface", pixel_size=0.5)["specific_surface"]
+    in_pixels = evaluate(TRAIN, (TRAIN, TEST), "specific_surface")["specific_surface"]
+    assert (in_micrometres.unit, in_pixels.unit) == ("1/um", "1/px")
+    assert_allclose(in_micrometres.value, 2 * in_pixels.value)
+
+
+def test_frechet_of_few_samples_is_noted_not_warned():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = evaluate(TRAIN, (TRAIN, TEST), ["frechet", "mmd"])
+    assert any("Frechet distance of 40 samples is biased" in note for note in table.notes)
+    assert table["frechet"].value > 0
+
+
+def test_the_table_as_json_and_frame():
+    table = evaluate(blobs(20, 5, 3), (TRAIN, TEST), ["two_point", "prdc"])
+    content = json.loads(json.dumps(table.to_dict()))
+    assert content["scores"]["two_point"]["value"] == table["two_point"].value
+    frame = table.to_frame()
+    assert list(frame.index) == ["two_point", "precision", "recall", "density", "coverage"]
+    assert frame.loc["recall", "baseline_shuffled pixels"] == table["recall"].baselines["shuffled pixels"]
+
+
+def test_real_samples_are_described_once(tmp_path, monkeypatch):
+    counted = []
+    real = kg.evaluation.get_metrics("two_point")[0]
+    metric = Metric(
+        "counted", "", lambda view: (counted.append(len(view.samples)), real.describe(view))[1], real.compare
+    )
+    first = evaluate(blobs(20, 5, 3), (TRAIN, TEST), metric, cache=tmp_path)
+    second = evaluate(blobs(20, 5, 3), (TRAIN, TEST), metric, cache=tmp_path)
+    assert first.to_dict() == second.to_dict()
+    assert counted.count(100) == 1  # training and held-out samples together
+    evaluate(blobs(20, 5, 3), (TRAIN[1:], TEST), metric, cache=tmp_path)
+    assert counted.count(99) == 1
