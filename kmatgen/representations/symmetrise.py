@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import moyopy
 import numpy as np
 
-from kmatgen.representations.crystal_table import CrystalTable, lattice_matrix
+from kmatgen.representations.crystal_table import CrystalTable, lattice_matrix, lattice_parameters
 from kmatgen.representations.space_groups import symmetry_datasets
 
 
@@ -41,8 +41,8 @@ def symmetrise(
 ) -> tuple[CrystalTable, SymmetryReport]:
     """Find the space group of each crystal within a tolerance and impose it.
 
-    Cell and order of sites stay as they are. The lattice becomes the average of its metric over the point group, each
-    site the average of the places to which the operations bring the sites of its orbit.
+    Cell, origin and order of sites stay as they are: moyopy refines lattice and positions in the primitive cell, and
+    these are brought back into the given one.
 
     Args:
         table: Crystals.
@@ -58,42 +58,28 @@ def symmetrise(
     lattice, coords = table.lattice.copy(), table.coords.copy()
     space_group = np.zeros(len(table), np.int16)
     for row, data in enumerate(symmetry_datasets(table, symprec, angle_tolerance)):
-        sites = table.n_sites[row]
-        if data is None:
-            continue
-        imposed = _imposed(table.matrix[row], table.species[row, :sites], table.coords[row, :sites], data)
-        if imposed is not None:
-            lattice[row], coords[row, :sites] = imposed
+        if data is not None:
+            sites = table.n_sites[row]
+            lattice[row], coords[row, :sites] = _refined(table.coords[row, :sites], data)
             space_group[row] = data.number
     result = replace(table, lattice=lattice, coords=coords, space_group=space_group)
     return result, _report(table, result)
 
 
-def _imposed(
-    matrix: np.ndarray, species: np.ndarray, coords: np.ndarray, data: moyopy.MoyoDataset
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Lattice `(6,)` and coordinates with the symmetry; None if an operation does not bring the sites to each other."""
-    rotations = np.array(data.operations.rotations, np.float64)
-    translations = np.array(data.operations.translations)
-    metric = np.einsum("gki,kl,glj->ij", rotations, matrix @ matrix.T, rotations) / len(rotations)
-    lengths = np.sqrt(np.diag(metric))
-    cosines = (metric / np.outer(lengths, lengths))[[1, 0, 0], [2, 2, 1]]
-    # Right angles come out right to the last digit where the operations demand them.
-    angles = np.degrees(np.arccos(np.where(np.abs(cosines) < 1e-12, 0.0, cosines)))
-    # Where each operation brings each site, and which site is there.
-    images = coords @ rotations.swapaxes(1, 2) + translations[:, None]
-    away = images[:, :, None] - coords
+def _refined(coords: np.ndarray, data: moyopy.MoyoDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Lattice `(6,)` and coordinates of moyopy's refined primitive cell, brought back into the cell that was given.
+
+    In moyopy's terms, with vectors in columns: primitive = given linear, x_primitive = linear^-1 (x - shift).
+    """
+    linear = np.array(data.prim_std_linear)
+    basis = np.array(data.prim_std_cell.basis)
+    places = np.array(data.prim_std_cell.positions)[data.mapping_std_prim]
+    away = places - (coords - np.array(data.prim_std_origin_shift)) @ np.linalg.inv(linear).T
     away -= np.rint(away)
-    squares = np.square(away @ matrix).sum(axis=-1)
-    squares[:, species[:, None] != species] = np.inf
-    target = squares.argmin(axis=-1)
-    if (np.sort(target, axis=1) != np.arange(len(coords))).any():
-        return None
-    # An operation and site for each target; its image is taken beside the target.
-    source = np.argsort(target, axis=1)
-    shift = np.take_along_axis(away, target[..., None, None], axis=2)[:, :, 0]
-    shift = np.take_along_axis(shift, source[..., None], axis=1)
-    return np.concatenate([lengths, angles]), coords + shift.mean(axis=0)
+    lattice = lattice_parameters(np.linalg.inv(linear).T @ basis)
+    # Right angles come out right to the last digit.
+    lattice[3:] = np.where(np.abs(lattice[3:] - 90) < 1e-9, 90.0, lattice[3:])
+    return lattice, coords + away @ linear.T
 
 
 def _report(before: CrystalTable, after: CrystalTable) -> SymmetryReport:

@@ -54,6 +54,17 @@ def test_finds_and_imposes_what_noise_hid(number, rng):
     assert_array_equal(better.species, table.species)
 
 
+def test_a_supercell_gets_the_symmetry_of_its_crystal(rng):
+    """Though the operations of the crystal do not leave this cell of it as it is."""
+    cells = np.array([[2, 1, 0], [0, 1, 0], [0, 0, 1]])
+    coords = np.array([[0, 0, 0], [1, 1, 0], [0.5, 0.5, 0.5], [1.5, 1.5, 0.5]]) @ np.linalg.inv(cells)
+    crystal = (lattice_parameters(4.1 * cells), [55, 55, 17, 17], coords)
+    better, report = symmetrise(noisy(crystal, rng), symprec=0.15)
+    assert_array_equal(report.space_group, 221)
+    assert_array_equal(with_space_groups(better, 1e-4).space_group, 221)
+    assert report.displacement.max() < 0.06
+
+
 def test_says_what_moved():
     _, species, coords = PEROVSKITE
     coords = np.array(coords, float)
