@@ -22,6 +22,7 @@ _HOMES = {
     "polycrystal": "polycrystals",
     "read_crystals": "crystals",
     "split_files": "splits",
+    "split_table": "crystal_splits",
 }
 
 __all__ = sorted(_HOMES)

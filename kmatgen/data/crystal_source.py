@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kmatgen.data.crystal_conditions import CrystalConditions
+from kmatgen.data.crystal_splits import elements, split_table
 from kmatgen.data.crystals import Crystals, read_crystals
 from kmatgen.errors import InputError
 from kmatgen.representations import PointCloud
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Of the coordinates of interchangeable sites, see `PointCloud`.
 CELL_LENGTH = 4.0
+# With fewer sets of elements than this, a share of them is no share of the crystals.
+_FEWEST_SYSTEMS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +136,7 @@ def open_crystals(
     crystals = read_crystals(source, cell=cell or "given", **options)
     if cell is None and len(np.unique(crystals.table.n_sites)) > 1:
         crystals = read_crystals(source, cell="niggli", **options)
-    train, test = split_by_key(crystals.table, test_fraction, seed)
+    train, test = _split(crystals.table, test_fraction, seed)
     asked = CrystalConditions(conditions).fit(train)
     train, test = (table[asked.known_rows(table)] for table in (train, test))
     if len(train) < 2 or not len(test):
@@ -145,17 +148,7 @@ def open_crystals(
     return CrystalSource(crystals, train, test, fitted, asked)
 
 
-def split_by_key(table: CrystalTable, test_fraction: float, seed: int) -> tuple[CrystalTable, CrystalTable]:
-    """Hold out about a share of the crystals, so that no set of elements is on both sides.
-
-    Where crystals differ in structure alone, such as those of one element, they are divided one by one.
-    """
-    keys = ["-".join(map(str, np.unique(row[row > 0]))) for row in table.species]
-    names, group = np.unique(keys, return_inverse=True)
-    if len(names) < 10:
-        group = np.arange(len(table))
-    order = np.random.default_rng(seed).permutation(group.max() + 1)
-    sizes = np.bincount(group)[order]
-    held_out = order[np.cumsum(sizes) - sizes < round(test_fraction * len(table))]
-    test = np.isin(group, held_out)
-    return table[~test], table[test]
+def _split(table: CrystalTable, test_fraction: float, seed: int) -> tuple[CrystalTable, CrystalTable]:
+    """By sets of elements; where crystals differ in structure alone, such as those of one element, one by one."""
+    several = len(set(elements(table))) >= _FEWEST_SYSTEMS
+    return split_table(table, test_fraction, seed, by="elements" if several else "crystal")
