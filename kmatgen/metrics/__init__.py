@@ -76,6 +76,7 @@ _HOMES = {
     "rms_two_point_error": "correlation",
     "role_keys": "crystal_keys",
     "score_crystals": "crystal_scores",
+    "score_rows": "crystal_scores",
     "segment": "segmentation",
     "segment_grains": "watershed",
     "segmenter": "segmentation",

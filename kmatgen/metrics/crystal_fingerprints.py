@@ -14,6 +14,7 @@ from kmatgen.metrics.coordination import covalent_radii, neighbour_shells
 from kmatgen.metrics.crystal_coverage import Fingerprints
 from kmatgen.metrics.crystal_validity import well_formed
 from kmatgen.metrics.order_parameters import local_order, motifs
+from kmatgen.metrics.processes import in_processes
 from kmatgen.representations.crystal_table import CrystalTable
 
 MOST_NEIGHBOURS = 24
@@ -30,7 +31,7 @@ def fingerprint_crystals(
 
     Args:
         table: Crystals; rows that have none (no valid cell, no closed Voronoi cell, elements beyond curium) are NaN.
-        jobs: Processes that compute order parameters.
+        jobs: Processes that compute order parameters, 1 or more.
         cache: Folder in which they are kept by the content of the crystal, so that each is computed once.
         backend: `"kmatgen"`, or `"matminer"` where that is installed: the same numbers, slower.
 
@@ -64,8 +65,10 @@ def structure_fingerprints(
     distinct, first = np.unique(digests, return_index=True)
     missing = np.array([row for digest, row in zip(distinct, first, strict=True) if digest not in kept], int)
     if len(missing):
-        found = _in_processes(compute, table[np.sort(missing)], jobs)
-        kept |= dict(zip(digests[np.sort(missing)], found, strict=True))
+        missing.sort()
+        blocks = [(table[missing[start : start + _BLOCK]],) for start in range(0, len(missing), _BLOCK)]
+        found = np.concatenate(in_processes(compute, blocks, jobs))
+        kept |= dict(zip(digests[missing], found, strict=True))
         _write(cache, backend, kept)
     return np.array([kept[digest] for digest in digests]).reshape(len(table), _columns()[-1])
 
@@ -79,15 +82,6 @@ def crystal_digests(table: CrystalTable) -> list[str]:
         numbers = np.concatenate([np.round(lattice, 9), wrapped.ravel()]) + 0.0  # + 0.0: no negative zero
         digests.append(hashlib.blake2b(species[mask].tobytes() + numbers.tobytes(), digest_size=16).hexdigest())
     return digests
-
-
-def _in_processes(compute: Callable[[CrystalTable], np.ndarray], table: CrystalTable, jobs: int) -> np.ndarray:
-    blocks = [table[start : start + _BLOCK] for start in range(0, len(table), _BLOCK)]
-    if jobs == 1:
-        return np.concatenate([compute(block) for block in blocks])
-    from joblib import Parallel, delayed
-
-    return np.concatenate(Parallel(n_jobs=jobs)(delayed(compute)(block) for block in blocks))
 
 
 def _ops(table: CrystalTable) -> np.ndarray:

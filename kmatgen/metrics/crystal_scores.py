@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kmatgen.errors import InputError
 from kmatgen.metrics.bonds import bond_lengths_valid
+from kmatgen.metrics.crystal_baselines import resampled, shuffled_species
 from kmatgen.metrics.crystal_coverage import coverage
 from kmatgen.metrics.crystal_distributions import (
     density_distance,
@@ -36,8 +38,8 @@ def score_crystals(
 ) -> dict[str, float]:
     """Score generated crystals as the literature does, and beyond.
 
-    Read them beside the same scores of real crystals (a split by key) and of the baselines of `crystal_baselines`: of
-    1,000 real crystals none has distances of 0, and COV-R is bounded by how many are generated.
+    Read them beside the same scores of real crystals and of a baseline (`score_rows`): real crystals have distances
+    above 0, too, and COV-R is bounded by how many are generated.
 
     Args:
         generated: Generated crystals, all of them: those that are not valid are counted as such.
@@ -86,6 +88,30 @@ def score_crystals(
         if training is not None:
             scores["novel"] = (novel(compared, training, jobs=jobs) & valid).mean()
     return {name: float(value) for name, value in scores.items()}
+
+
+def score_rows(
+    generated: CrystalTable, reference: CrystalTable, training: CrystalTable, *, seed: int = 0, **options: Any
+) -> dict[str, dict[str, float]]:
+    """The scores of generated crystals, of real ones and of a strong baseline, as many of each.
+
+    Args:
+        generated: Generated crystals.
+        reference: Real crystals that the model has not seen.
+        training: Real crystals that it has seen; at best the two share no key (`split_by_key`).
+        seed: Of draws.
+        **options: Of `score_crystals`.
+
+    Returns:
+        `score_crystals` by row: `generated`; `real`, training crystals drawn again, which is the floor of distances
+        and the ceiling of coverage; `species shuffled`, see `shuffled_species`.
+    """
+    rows = {
+        "generated": generated,
+        "real": resampled(training, len(generated), seed),
+        "species shuffled": shuffled_species(training, len(generated), seed),
+    }
+    return {name: score_crystals(table, reference, training, seed=seed, **options) for name, table in rows.items()}
 
 
 def _distances(valid: CrystalTable, reference: CrystalTable, samples: int | None, seed: int) -> dict[str, float]:

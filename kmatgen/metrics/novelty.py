@@ -7,19 +7,20 @@ the same formula, as many atoms in the primitive cell, about the same volume per
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kmatgen.metrics.crystal_validity import reduced_counts, structurally_valid
+from kmatgen.metrics.processes import in_processes
 from kmatgen.representations.crystal_table import CrystalTable
 
 if TYPE_CHECKING:
     from pymatgen.analysis.structure_matcher import StructureMatcher
     from pymatgen.core import Structure
 
-_BLOCK = 64  # crystals of one formula that a process of its own is worth
+_FEWEST = 64  # crystals of one formula that are worth a process: each reduces all it compares with by itself
 
 
 class Matching(NamedTuple):
@@ -79,7 +80,7 @@ def novel(
         generated: Generated crystals; structurally invalid ones are not novel.
         training: Real crystals.
         matching: When two are the same.
-        jobs: Processes.
+        jobs: Processes, 1 or more.
 
     Returns:
         `(n,)` boolean.
@@ -95,12 +96,13 @@ def novel(
     for row, formula in zip(valid.tolist(), _formulas(generated[valid]), strict=True):
         if formula in places:
             tasks.setdefault(formula, []).append(row)
+    size = max(_FEWEST, -(-len(valid) // max(1, jobs)))
     parts = [
-        (rows[start : start + _BLOCK], formula)
-        for formula, rows in tasks.items()
-        for start in range(0, len(rows), _BLOCK)
+        (rows[start : start + size], formula) for formula, rows in tasks.items() for start in range(0, len(rows), size)
     ]
-    found = _run(_unmatched, [(generated[rows], known[places[formula]], matching) for rows, formula in parts], jobs)
+    found = in_processes(
+        _unmatched, [(generated[rows], known[places[formula]], matching) for rows, formula in parts], jobs
+    )
     for (rows, _), flags in zip(parts, found, strict=True):
         result[rows] = flags
     return result
@@ -117,7 +119,7 @@ def unique(generated: CrystalTable, matching: Matching = LITERATURE, jobs: int =
     for row, formula in zip(valid.tolist(), _formulas(generated[valid]), strict=True):
         groups.setdefault(formula, []).append(row)
     result = np.zeros(len(generated), bool)
-    found = _run(_first_of_their_kind, [(generated[rows], matching) for rows in groups.values()], jobs)
+    found = in_processes(_first_of_their_kind, [(generated[rows], matching) for rows in groups.values()], jobs)
     for rows, flags in zip(groups.values(), found, strict=True):
         result[rows] = flags
     return result
@@ -151,11 +153,3 @@ def _matcher(matching: Matching) -> StructureMatcher:
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     return StructureMatcher(ltol=matching.ltol, stol=matching.stol, angle_tol=matching.angle_tol)
-
-
-def _run(function: Callable[..., np.ndarray], tasks: list[tuple], jobs: int) -> list[np.ndarray]:
-    if jobs == 1 or len(tasks) < 2:
-        return [function(*task) for task in tasks]
-    from joblib import Parallel, delayed
-
-    return Parallel(n_jobs=jobs, batch_size="auto")(delayed(function)(*task) for task in tasks)

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 
 from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_published import PUBLISHED
-from kmatgen.metrics.crystal_scores import score_crystals
+from kmatgen.metrics.crystal_scores import score_crystals, score_rows
 
 from .crystals import broken, perovskites
 
@@ -48,3 +48,11 @@ def test_published_rows_bear_the_names_of_scores():
             assert set(row.scores) <= names
             assert row.source
     assert PUBLISHED["perov_5"][-1].scores["cov_precision"] == 0.9846
+
+
+def test_rows_to_read_scores_by():
+    rows = score_rows(REAL[:3], REAL[2:], REAL[:2], novelty_samples=0)
+    assert list(rows) == ["generated", "real", "species shuffled"]
+    assert rows["generated"] == score_crystals(REAL[:3], REAL[2:], REAL[:2], novelty_samples=0)
+    assert rows["real"]["overlap_training"] == 1
+    assert "novel" not in rows["real"]
