@@ -92,18 +92,21 @@ class _NotForGemmi(Exception):
     """gemmi reads the block, but not its symmetry."""
 
 
+def plain_text(content: bytes) -> str:
+    """Bytes as text in ASCII: other characters, which only comments and names may hold, become replacements."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    return content.removeprefix(b"\xef\xbb\xbf").decode("ascii", errors="replace")
+
+
 def _text(content: bytes | str) -> str:
-    """The text in ASCII: other characters, which only comments and names may hold, become question marks."""
-    if isinstance(content, bytes):
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            content = content.decode("utf-16", errors="replace")
-        else:
-            content = content.removeprefix(b"\xef\xbb\xbf").decode("ascii", errors="replace")
-    if not content.isascii():
-        content = content.lstrip("\ufeff").encode("ascii", errors="replace").decode("ascii")
-    if not content.strip():
+    text = plain_text(content) if isinstance(content, bytes) else content
+    # gemmi refuses other characters in the names of sites.
+    if not text.isascii():
+        text = text.lstrip("\ufeff").encode("ascii", errors="replace").decode("ascii")
+    if not text.strip():
         raise Refusal(EMPTY, "There is no text.")
-    return content
+    return text
 
 
 def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:

@@ -96,16 +96,18 @@ def _from_folder(folder: Path) -> list[Entry]:
 
 
 def _from_structures(structures: Iterable[Structure]) -> list[Entry]:
-    entries = []
+    entries: list[Entry] = []
+    columns: dict[str, float] = {}
     for row, structure in enumerate(structures):
         notes = getattr(structure, "properties", None)
         if notes is None:
             raise InputError(f"A list of crystals holds pymatgen structures. Received: {type(structure).__name__}.")
         numbers = {str(name): float(value) for name, value in notes.items() if _is_number(value)}
+        columns |= dict.fromkeys(numbers, np.nan)
         entries.append(Entry(str(notes.get("origin", f"structure {row}")), structure, "structure", numbers))
     if not entries:
         raise InputError("A list of crystals holds at least one structure. Received: an empty list.")
-    return entries
+    return [entry._replace(properties={**columns, **entry.properties}) for entry in entries]
 
 
 def _is_number(value: Any) -> bool:

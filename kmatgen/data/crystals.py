@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def read_crystals(
     duplicates: bool = False,
     strict: bool = False,
     jobs: int = 1,
+    parts: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Crystals:
     """Read and clean a collection of crystals.
@@ -109,7 +111,9 @@ def read_crystals(
         angle_tolerance: The same for angles of the lattice, degrees. None derives it from `symprec`.
         duplicates: Keep crystals that are equal to an earlier one, see `crystal_keys`.
         strict: Raise at the first entry that cannot be used, instead of reporting it.
-        jobs: Processes that read.
+        jobs: Processes that read. Starting them takes a second or two, so this is for more than some 10,000 crystals.
+        parts: A folder in which finished parts are kept: reading a large collection again goes on where it was
+            interrupted, and reads nothing twice. None keeps nothing.
         progress: Show a progress bar.
 
     Returns:
@@ -123,40 +127,71 @@ def read_crystals(
         raise InputError(f"jobs is at least 1. Received: {jobs}.")
     entries = find_entries(source, column)
     name = str(source) if isinstance(source, (str, os.PathLike)) else f"{len(entries)} structures"
+    with tqdm(total=len(entries), disable=not progress, unit="crystal") as bar:
+        return gathered(_shares(entries, options, jobs, parts, bar), name, duplicates, strict)
+
+
+def gathered(shares: Iterable[Share], source: str, duplicates: bool = False, strict: bool = False) -> Crystals:
+    """Put together what was read in parts.
+
+    Args:
+        shares: The parts, in the order of the source.
+        source: Where they come from, in words.
+        duplicates: As in `read_crystals`.
+        strict: As in `read_crystals`.
+
+    Raises:
+        InputError: Nothing can be used, or, if `strict`, an entry cannot.
+    """
     tables: list[CrystalTable] = []
     refused: list[RefusedEntry] = []
     keys: list[bytes] = []
-    with tqdm(total=len(entries), disable=not progress, unit="crystal") as bar:
-        for size, share in _read_chunks(entries, options, jobs):
-            bar.update(size)
-            tables += [share.table] if share.table is not None else []
-            refused += share.refused
-            keys += share.keys
-            if strict and refused:
-                raise InputError(_sentence(name, refused))
+    for share in shares:
+        tables += [share.table] if share.table is not None else []
+        refused += share.refused
+        keys += share.keys
+        if strict and refused:
+            raise InputError(_sentence(source, refused))
     if not tables:
-        raise InputError(f"No crystal of {name} can be used. {_sentence(name, refused)}")
+        raise InputError(f"No crystal of {source} can be used. {_sentence(source, refused)}")
     table = CrystalTable.concatenate(tables)
     if not duplicates:
         first = first_of_its_kind(keys)
-        again = np.flatnonzero(first != np.arange(len(table)))
+        new = first == np.arange(len(table))
         refused += [
-            RefusedEntry(str(table.origin[row]), DUPLICATE, f"Equal to {table.origin[first[row]]}.") for row in again
+            RefusedEntry(str(table.origin[row]), DUPLICATE, f"Equal to {table.origin[first[row]]}.")
+            for row in np.flatnonzero(~new)
         ]
-        table = table[first == np.arange(len(table))]
-    return Crystals(table, CleaningReport(refused, len(table)), name)
+        table = table[new]
+    return Crystals(table, CleaningReport(refused, len(table)), source)
 
 
-def _read_chunks(entries: Sequence[Entry], options: ReadOptions, jobs: int) -> Iterator[tuple[int, Share]]:
-    chunks = [entries[start : start + _CHUNK] for start in range(0, len(entries), _CHUNK)]
+def _shares(
+    entries: Sequence[Entry], options: ReadOptions, jobs: int, parts: str | os.PathLike[str] | None, bar: tqdm
+) -> Iterator[Share]:
+    """Read in parts, in this process or in several, and move the progress bar."""
+    size = _CHUNK
+    if parts is None:
+        chunks = [entries[start : start + size] for start in range(0, len(entries), size)]
+        read: Callable[[Any], Any] = partial(read_entries, options=options)
+    else:
+        from kmatgen.data.crystal_parts import PART, load_part, read_part, write_parts
+
+        size = PART
+        chunks = write_parts(entries, options, parts, size)
+        read = partial(read_part, folder=parts)
+    for number, made in enumerate(_in_processes(read, chunks, jobs)):
+        yield made if parts is None else load_part(made, parts)
+        bar.update(min(size, len(entries) - number * size))
+
+
+def _in_processes(read: Callable[[Any], Any], chunks: Sequence[Any], jobs: int) -> Iterator[Any]:
     if jobs == 1 or len(chunks) == 1:
-        yield from ((len(chunk), read_entries(chunk, options)) for chunk in chunks)
+        yield from map(read, chunks)
         return
     # A forked copy of a process that runs TensorFlow may hang, so each starts afresh.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(chunks)), context) as pool:
-        read = pool.map(read_entries, chunks, [options] * len(chunks))
-        yield from zip(map(len, chunks), read, strict=True)
+    with ProcessPoolExecutor(min(jobs, len(chunks)), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(read, chunks)
 
 
 def _sentence(name: str, refused: Sequence[RefusedEntry]) -> str:
