@@ -12,14 +12,11 @@ The run goes to runs/microstructure_vae, the SavedModel to saved_models/microstr
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from kmatgen import presets, study, training
+from kmatgen import presets, study
 from kmatgen.cli import run_or_explain
-from kmatgen.sampling import export_run
+from kmatgen.cli.startup import import_tensorflow
 
 
 def main() -> None:
@@ -46,6 +43,10 @@ def main() -> None:
         report = study.run_named(options.study, settings, folder, seeds=options.seeds, jobs=options.jobs)
         print(f"\nReport of the study: {report}")
         return
+
+    import_tensorflow()
+    from kmatgen import training
+    from kmatgen.sampling import export_run
 
     run = training.train(presets.resolve("vae", {**settings, "seed": options.seed}), options.out)
     export_run(run, options.export)

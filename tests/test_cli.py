@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -79,6 +80,16 @@ def test_help_does_not_import_tensorflow():
     code = "import sys\nfrom kmatgen.cli import main\nmain(['--help'])\nprint('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_an_error_is_all_that_is_said(tmp_path):
+    """None of the lines that TensorFlow's libraries write when they are loaded stands before it."""
+    code = "from kmatgen.cli import main\nmain(['sample', 'gone'])"
+    environ = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: Samples come from")
+    assert done.stderr.count("\n") == 1
 
 
 def test_data_describes(capsys, micrographs):

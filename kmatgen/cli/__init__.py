@@ -5,7 +5,6 @@ A module for each kind of command; here are the program and its way of failing.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +23,6 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; bad input ends with one sentence and exit code 2."""
-    # TensorFlow's start-up messages would bury what a command has to say.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     run_or_explain(lambda: commands.main(arguments, prog_name="kmatgen", standalone_mode=False))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
 _which = click.option(
@@ -35,9 +36,10 @@ def sample(model: Path, n: int, seed: int, condition: str | None, which: str, ou
       kmatgen sample runs/wgan_gp_phases --condition 0.3
       kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
     """
+    asked = None if condition is None else _from_json(condition)
+    import_tensorflow()
     from kmatgen.sampling import write_samples
 
-    asked = None if condition is None else _from_json(condition)
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
     write_samples(model, n, seed, folder, asked, which)
     click.echo(f"{n} samples: {folder}")
@@ -63,6 +65,7 @@ def export(run: Path, which: str, out: Path | None) -> None:
     Example:
       kmatgen export runs/vae --out saved_models/my_steel
     """
+    import_tensorflow()
     from kmatgen.run import Run
     from kmatgen.sampling import export_run
 

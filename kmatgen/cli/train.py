@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kmatgen.cli.describe import report_refused
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
 
@@ -62,6 +63,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
         raise InputError(f"A resumed run stays in its folder; leave --out away. Received: --out {out}.")
     config = None if resumed else resolve(preset, wanted)
 
+    import_tensorflow()
     from kmatgen import training
 
     folder = resumed or out or Path("runs") / preset

@@ -1,12 +1,14 @@
 """Where an electron microscope's data bar begins.
 
 A data bar is a strip over the full width that reaches the bottom edge. Almost all its pixels have one flat
-level; on it stand lines of text and a scale bar; and it begins at one sharp row. All of these are required:
-cutting the foot off an image that has no bar would lose data, and nobody would notice.
+level, or one in each of a few cells side by side; on it stand lines of text and a scale bar; and it begins at
+one sharp row. All of these are required: cutting the foot off an image that has no bar would lose data, and
+nobody would notice. Two such strips may lie on top of each other.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ _LOWEST = 8  # rows: a lower strip holds no readable text
 _CONTRAST = 0.2  # of the grey range: how far a glyph differs from its background
 _TEXT_ROW = 0.3  # share of flat pixels in a row of dense text
 _MARGIN_ROW = 0.9  # share of flat pixels in a row without text; separators between cells cross it
+_MOST_CELLS = 5  # of different backgrounds side by side
 _IMAGE_ROW = 0.6  # at most this share of an image's row has the bar's level
 
 
@@ -31,13 +34,24 @@ def find_data_bar(image: np.ndarray) -> int | None:
         The row, so that `image[:row]` is the micrograph, or None if there is no bar.
     """
     grey = _grey(image)
-    if grey is None or min(grey.shape) < 4 * _LOWEST:
+    if grey is None:
         return None
-    level = _background(grey)
-    for tolerance in _TOLERANCES:
-        row = _find(grey, level, tolerance)
-        if row is not None:
-            return row
+    lowest = int(grey.shape[0] * (1 - _HIGHEST))
+    found, row = None, _strip(grey)
+    while row is not None and row >= lowest:
+        found, row = row, _strip(grey[:row])
+    return found
+
+
+def _strip(grey: np.ndarray) -> int | None:
+    """First row of the lowest strip, where there is one."""
+    if min(grey.shape) < 4 * _LOWEST:
+        return None
+    for level in (_background(grey), _cells(grey)):
+        for tolerance in _TOLERANCES if level is not None else ():
+            row = _find(grey, level, tolerance)
+            if row is not None:
+                return row
     return None
 
 
@@ -50,7 +64,7 @@ def _grey(image: np.ndarray) -> np.ndarray | None:
     return (grey - low) / (high - low) if high > low else None
 
 
-def _find(grey: np.ndarray, level: float, tolerance: float) -> int | None:
+def _find(grey: np.ndarray, level: float | np.ndarray, tolerance: float) -> int | None:
     if not _like_bar(grey[-_LOWEST:], level, tolerance)[0].all():  # most images without a bar are done here
         return None
     height = grey.shape[0]
@@ -65,7 +79,9 @@ def _find(grey: np.ndarray, level: float, tolerance: float) -> int | None:
     return None
 
 
-def _like_bar(grey: np.ndarray, level: float, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _like_bar(
+    grey: np.ndarray, level: float | np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each row: whether it may belong to a bar, its share of flat pixels, whether it is a border or separator."""
     share = (np.abs(grey - level) <= tolerance).mean(axis=1)
     line = (share < _TEXT_ROW) & _is_line(grey, tolerance)
@@ -78,6 +94,18 @@ def _background(grey: np.ndarray) -> float:
     bins = np.minimum((foot * 64).astype(np.intp), 63)
     most = np.bincount(bins).argmax()
     return float(np.median(foot[bins == most]))
+
+
+def _cells(grey: np.ndarray) -> np.ndarray | None:
+    """The background of each column, where it has a few levels side by side; else None."""
+    width = grey.shape[1]
+    columns = np.median(grey[-max(_LOWEST, grey.shape[0] // 25) :], axis=0)
+    columns = ndimage.median_filter(columns, 2 * (width // 32) + 1, mode="nearest")  # without glyphs
+    starts = [0, *(np.flatnonzero(np.abs(np.diff(columns)) > _CONTRAST) + 1), width]
+    if not 2 <= len(starts) - 1 <= _MOST_CELLS or min(np.diff(starts)) < width // 20:
+        return None
+    levels = [np.median(columns[start:end]) for start, end in itertools.pairwise(starts)]
+    return np.repeat(levels, np.diff(starts)).astype(np.float32)
 
 
 def _is_line(grey: np.ndarray, tolerance: float) -> np.ndarray:
@@ -103,7 +131,7 @@ def _is_edge(start: int, share: np.ndarray) -> bool:
     return share[start - 1] <= _IMAGE_ROW and near.mean() <= _IMAGE_ROW and share[:start].mean() <= _IMAGE_ROW
 
 
-def _holds_text(bar: np.ndarray, level: float, tolerance: float) -> bool:
+def _holds_text(bar: np.ndarray, level: float | np.ndarray, tolerance: float) -> bool:
     """Whether compact marks of a text's kind stand in lines on the flat background."""
     ink = np.abs(bar - level) > max(_CONTRAST, 2 * tolerance)
     ink[:, ink.mean(axis=0) >= 0.85] = False  # the lines between cells are no glyphs, but would tie glyphs together

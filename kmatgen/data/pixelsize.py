@@ -8,8 +8,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import tifffile
+from PIL import Image
 
 from kmatgen.errors import InputError
 
@@ -64,8 +66,9 @@ def pixel_size(
 
     The table comes first: `pixel_size` or `pixel_size_um` (micrometres), or the scale bar, `micron_bar` in
     `micron_bar_units` (um, nm, mm; um if empty) over `micron_bar_px`. Then the tags of a TIFF by FEI, Zeiss,
-    Olympus and ImageJ. Last its resolution in dots per inch or centimetre, believed only between 0.01 nm and
-    10 um a pixel: 72, 96, 300 or 1200 dpi (21 um) speak of paper, not of a specimen.
+    Olympus, ImageJ and in OME-XML. Last the resolution of a TIFF, PNG, JPEG or BMP in dots per inch, centimetre or
+    metre, believed only between 0.01 nm and 10 um a pixel: 72, 96, 300 or 1200 dpi (21 um) speak of paper, not
+    of a specimen.
 
     Args:
         path: The image file.
@@ -81,9 +84,12 @@ def pixel_size(
     if isinstance(metadata, (str, os.PathLike)):
         metadata = read_metadata(metadata)
     found = _from_row(path, _row(path, metadata)) if metadata else None
-    if found is None and path.suffix.lower() in (".tif", ".tiff"):
-        found = _from_tags(path)
-    return found
+    if found is not None:
+        return found
+    try:
+        return _from_tags(path) if path.suffix.lower() in (".tif", ".tiff") else _from_header(path)
+    except Exception:  # tags are free text from many programs; what cannot be read tells nothing
+        return None
 
 
 def _key(name: str) -> str:
@@ -123,13 +129,16 @@ def _positive(text: str, column: str, path: Path) -> float:
 
 
 def _from_tags(path: Path) -> float | None:
-    try:
-        with tifffile.TiffFile(path) as file:
-            instruments = (_fei(file.fei_metadata), _zeiss(file.sem_metadata), _olympus(file.sis_metadata))
-            told = next((value for value in instruments if value), None)
-            return told or _from_resolution(file)
-    except Exception:  # tags are free text from many programs; one that cannot be read tells nothing
-        return None
+    with tifffile.TiffFile(path) as file:
+        instruments = (_fei(file.fei_metadata), _zeiss(file.sem_metadata), _olympus(file.sis_metadata))
+        told = next((width for width in (*instruments, _ome(file.ome_metadata)) if width), None)
+        return told or _from_resolution(file)
+
+
+def _from_header(path: Path) -> float | None:
+    with Image.open(path) as image:
+        dots = image.info.get("dpi", (0.0, 0.0))[0]
+    return _believed(25400.0 / float(dots)) if dots else None
 
 
 def _fei(tags: dict[str, Any] | None) -> float | None:
@@ -152,6 +161,14 @@ def _olympus(tags: dict[str, Any] | None) -> float | None:
     return _usable(float((tags or {}).get("pixelsizex") or 0.0) * 1e6)
 
 
+def _ome(xml: str | None) -> float | None:
+    if not xml:
+        return None
+    pixels = next(element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels"))
+    unit = pixels.get("PhysicalSizeXUnit", "um").lower()  # the schema's own default is the micrometre
+    return _usable(float(pixels.get("PhysicalSizeX", "nan")) * _MICROMETRES[unit])
+
+
 def _from_resolution(file: tifffile.TiffFile) -> float | None:
     tags = file.pages[0].tags
     over, under = tags.valueof("XResolution", default=(0, 0))
@@ -162,6 +179,10 @@ def _from_resolution(file: tifffile.TiffFile) -> float | None:
         return _usable(_MICROMETRES[unit] * under / over)
     # TIFF's own default for the unit is the inch
     width = {2: 25400.0, 3: 10000.0}.get(int(tags.valueof("ResolutionUnit", default=2)), math.nan) * under / over
+    return _believed(width)
+
+
+def _believed(width: float) -> float | None:
     return width if _FINEST_TAG <= width <= _COARSEST_TAG else None
 
 

@@ -74,6 +74,19 @@ def test_bars_of_many_kinds_are_found_to_the_row(rng):
         assert find_data_bar(image) == 400 - height, (kind, back, ink, border, height)
 
 
+def test_bars_of_several_backgrounds(rng):
+    """Cells side by side, and two strips on top of each other."""
+    for index, (kind, tones) in enumerate(product(TEXTURES[::2], ((0, 255), (255, 0), (60, 200)))):
+        height = (24, 32, 48, 60)[index % 4]
+        one, two = (bar(height, 480, tone, 0 if tone > 128 else 255) for tone in tones)
+        image = texture(kind, (400 - height, 480), rng)
+        for at in (150, 240, 330):
+            assert find_data_bar(np.vstack([image, np.hstack([one[:, :at], two[:, at:]])])) == 400 - height
+        three = np.hstack([one[:, :160], two[:, 160:320], one[:, 320:]])
+        assert find_data_bar(np.vstack([image, three])) == 400 - height
+        assert find_data_bar(np.vstack([image, one, two])) == 400 - height
+
+
 def test_bars_in_compressed_images_are_found_within_two_rows(rng):
     for kind, (back, ink), quality in product(("fine", "grains", "smooth"), BARS.values(), (60, 90)):
         image = np.vstack([texture(kind, (360, 480), rng), bar(40, 480, back, ink)])
@@ -139,6 +152,9 @@ def without_bar(rng):
         image = image.copy()
         image[-foot:] = 255 * (rng.random((foot, shape[1])) < 0.02)
         yield "layer with specks", image
+        image = image.copy()
+        image[-foot:, 100:] = 255 - particles((foot, shape[1] - 100), 15, 3, rng)
+        yield "two layers side by side", image
     ramp = np.repeat(np.linspace(0, 255, shape[0])[:, None], shape[1], axis=1)
     yield "gradient down", ramp.astype(np.uint8)
     yield "gradient up", ramp[::-1].astype(np.uint8)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.testing import assert_allclose
+from PIL import Image
 
 from kmatgen.data.pixelsize import pixel_size, read_metadata
 from kmatgen.errors import InputError
@@ -76,6 +77,28 @@ def test_zeiss(tmp_path):
     text = "\r\n".join(["0"] * 60 + ["AP_PIXEL_SIZE", "Pixel Size = 12.5 nm", ""]).encode() + b"\0"
     path = tiff(tmp_path, extratags=[(34118, 2, len(text), text, True)], metadata=None)
     assert_allclose(pixel_size(path), 12.5e-3, rtol=1e-12)
+
+
+def test_ome(tmp_path):
+    for size, unit, expected in ((12.5, "nm", 12.5e-3), (0.25, "\u00b5m", 0.25), (2.0, None, 2.0)):
+        units = {} if unit is None else {"PhysicalSizeXUnit": unit}
+        tifffile.imwrite(
+            tmp_path / "a.ome.tif", np.zeros((8, 8), np.uint8), metadata={"axes": "YX", "PhysicalSizeX": size, **units}
+        )
+        assert_allclose(pixel_size(tmp_path / "a.ome.tif"), expected, rtol=1e-12)
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((8, 8), np.uint8))
+    assert pixel_size(tmp_path / "a.ome.tif") is None
+
+
+@pytest.mark.parametrize(("name", "dots"), [("a.png", 254_000), ("a.jpg", 5080), ("a.bmp", 254_000)])
+def test_resolution_in_other_headers(tmp_path, name, dots):
+    image = Image.fromarray(np.zeros((8, 8), np.uint8))
+    image.save(tmp_path / name, dpi=(dots, dots))
+    assert_allclose(pixel_size(tmp_path / name), 25400 / dots, rtol=1e-4)
+    image.save(tmp_path / name, dpi=(300, 300))
+    assert pixel_size(tmp_path / name) is None
+    image.save(tmp_path / name)
+    assert pixel_size(tmp_path / name) is None
 
 
 def test_resolution_is_believed_if_no_printer_has_it(tmp_path):

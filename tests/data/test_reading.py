@@ -1,3 +1,4 @@
+import base64
 import io
 import struct
 import zlib
@@ -82,6 +83,23 @@ def test_wide_colour_of_a_codec_only_pillow_knows(tmp_path, monkeypatch):
         extra = ["unassalpha"] if channels == 4 else None
         tifffile.imwrite(path, pixels, photometric="rgb", byteorder=byteorder, compression="zlib", extrasamples=extra)
         assert_array_equal(read_pages(path)[0], pixels)
+
+
+# Written by tifffile with imagecodecs: compression="lzw", predictor=True, photometric="rgb", six rows of five pixels.
+LZW = (
+    "Nl7XI2mk;84gdfF1ONd5000F5000321ONd5000I6000630{{a6006cC000940{{U4000F5000I70{{U400062000pI1ONd5007Vc000#M0{{U4000"
+    "93000&N1ONd5000I6000*O1ONd5002n<000^R1pom6006uI000{S1pom6006`Q000~T0{{U400031001Zf0{{U400031002D!0{{U4000620000000"
+    "0mG5C9MW0RR910RR910RR910RR9100000fB*mjvT<2B2?4?(P?%&c9SjtR%7+vB{vQ{H#$g2_G4&{@aYiIjpc(AardzZ?vN>ciNQ`H;pF)XjwVJP"
+    "dKSX57tdbW200"
+)
+
+
+def test_wide_colour_in_lzw(tmp_path):
+    (tmp_path / "a.tif").write_bytes(base64.b85decode(LZW))
+    rows, columns, channels = np.mgrid[:6, :5, :3]
+    assert_array_equal(
+        read_pages(tmp_path / "a.tif")[0], (9001 * rows + 777 * columns + 20011 * channels).astype(np.uint16)
+    )
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
