@@ -1,4 +1,4 @@
-"""Pictures of crystals: cells drawn with their atoms."""
+"""Pictures of samples: cells of crystals drawn with their atoms, images as they are."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_distributions import element_numbers, element_shares, space_group_shares, space_groups
 from kmatgen.metrics.crystal_validity import structurally_valid
-from kmatgen.plotting import distributions_figure
+from kmatgen.plotting import distributions_figure, image_grid
+from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 
 # Looking a little from above and from the side, so that atoms behind one another are told apart.
 _VIEW = "-80x,12y,3z"
 _PIXELS_PER_INCH = 110
+_MOST_CELLS = 16
 
 
 def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles: list[str] | None = None) -> Path:
@@ -75,6 +78,19 @@ def crystal_distributions(tables: Mapping[str, CrystalTable], path: str | Path, 
 
 def _shares(shares: np.ndarray) -> dict[int, float]:
     return {int(index): float(shares[index]) for index in np.flatnonzero(shares)}
+
+
+def sample_grid(samples: np.ndarray | dict[str, np.ndarray], path: str | Path) -> Path:
+    """Picture samples of any model: images and volumes as they are, crystals, dicts with a lattice, as cells.
+
+    Raises:
+        InputError: Samples of another kind.
+    """
+    if not isinstance(samples, dict):
+        return image_grid(samples, path)
+    if not {"lattice", "species", "coords"} <= set(samples):
+        raise InputError(f"Images and crystals can be pictured. Received: samples with {', '.join(samples)}.")
+    return crystal_grid(keep_crystals(samples).table[:_MOST_CELLS], path)
 
 
 def formulas(table: CrystalTable) -> list[str]:

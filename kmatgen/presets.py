@@ -15,8 +15,8 @@ from kmatgen.errors import InputError
 
 Config = dict[str, Any]
 
-# Stands in `networks` and `compile` for what only the data know: the `condition` that they bring, its number of
-# `classes`, the `threshold` by which their phase fraction is measured.
+# Stands in `networks`, `model` and `compile` for what only the data know: the `condition` that they bring, its number
+# of `classes`, the `threshold` by which their phase fraction is measured, the `decoder` back to crystals.
 FROM_DATA = "data"
 
 DEFAULTS: Config = {
@@ -26,7 +26,8 @@ DEFAULTS: Config = {
     # One of kmatgen.distribute.STRATEGIES
     "strategy": "auto",
     "data": {
-        # "polycrystal", "phases", "digits", "digits:FOLDER", "tfds:NAME", or a folder of micrographs
+        # "polycrystal", "phases", "digits", "digits:FOLDER", "tfds:NAME", "prototypes", a folder of micrographs, a
+        # folder of crystals or a csv table of them
         "source": "polycrystal",
         "size": 64,
         "channels": None,
@@ -60,16 +61,28 @@ DEFAULTS: Config = {
             "metadata": None,
             "strict": False,
         },
+        "crystals": {
+            "column": None,
+            # None: as given where all have the same number of sites, else "niggli".
+            "cell": None,
+            "max_sites": 64,
+            # What crystals are generated for: "space_group", "composition", "chemical_system", property columns.
+            "conditions": [],
+            # Arguments of kmatgen.representations.PointCloud.
+            "representation": {},
+        },
     },
     "model": {"class_name": "vae", "config": {}},
     "networks": {},
     "compile": {},
-    # ema: decay of the averaged weights that a GAN is sampled and exported with, such as 0.999. None: raw weights.
+    # passes: over the data in one epoch; more for small data, since each epoch ends with a checkpoint.
+    # ema: decay of the averaged weights that a model is sampled and exported with, such as 0.999. None: raw weights.
     # evaluate_every, evaluate_n, evaluate: samples are judged every so many epochs, so many of them, by these metrics
     # (0: never); the model with the least `monitor` is kept as the best.
     "fit": {
         "epochs": 30,
         "batch_size": 32,
+        "passes": 1,
         "sample_every": 10,
         "ema": None,
         "evaluate_every": 5,
@@ -146,6 +159,33 @@ def _class_gan(model: str, **discriminator: Any) -> Config:
     )
 
 
+def _crystal_diffusion(**data: Any) -> Config:
+    """A diffusion of point clouds, on the schedule that reached the floor of perov_5."""
+    rate = {"initial_learning_rate": 0.0, "decay_steps": FROM_DATA, "alpha": 0.02}
+    warm_up = {"warmup_target": 1e-3, "warmup_steps": 300}
+    schedule = {"module": "keras.optimizers.schedules", "class_name": "CosineDecay", "config": {**rate, **warm_up}}
+    adam = {"learning_rate": schedule, "weight_decay": 1e-4, "clipnorm": 1.0}
+    return {
+        "data": {"source": "prototypes", **data},
+        "model": {
+            "class_name": "diffusion",
+            "config": {"decoder": FROM_DATA, "fields": FROM_DATA, "prior": FROM_DATA, "steps": 100},
+        },
+        "networks": {
+            "denoiser": {
+                "builder": "crystal_denoiser",
+                "config": {"width": None, "blocks": 4, "condition": FROM_DATA},
+            }
+        },
+        "compile": {
+            "optimizer": {"class_name": "AdamW", "config": adam},
+            "condition_dropout": 0.0,
+            "steps_per_execution": 16,
+        },
+        "fit": {"epochs": 28, "batch_size": 128, "passes": 40, "ema": 0.999},
+    }
+
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "vae": (
         "convolutional VAE of the microstructure study, 16 latent dimensions",
@@ -182,6 +222,10 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "wgan_gp_3d": (
         "the same on synthetic two-phase volumes of 32 x 32 x 32",
         _fraction_gan(periodic=True, source="phases", size=32, phases={"dimensions": 3, "n": 500}),
+    ),
+    "crystal_diffusion": (
+        "diffusion of crystals, from CIF files or a csv table, for a property or a composition if asked",
+        _crystal_diffusion(),
     ),
     "acgan_32": ("digits by class: the discriminator also classifies (ACGAN)", _class_gan("acgan", classes=FROM_DATA)),
     "conditional_gan_32": (
@@ -246,7 +290,7 @@ def filled_in(config: Any, facts: Mapping[str, Any]) -> Any:
         return [filled_in(value, facts) for value in config]
     if not isinstance(config, dict):
         return copy.deepcopy(config)
-    unknown = [key for key, value in config.items() if value == FROM_DATA and facts.get(key) is None]
+    unknown = [key for key, value in config.items() if value == FROM_DATA and key not in facts]
     if unknown:
         raise InputError(
             f"{unknown[0]} is taken from the data; choose data that have one with data.condition=class or "

@@ -18,12 +18,7 @@ T = TypeVar("T", bound=type)
 _HOMES = {
     "corruption": ("kmatgen.diffusion.corruption",),
     "field": ("kmatgen.diffusion.fields",),
-    "layer": (
-        "kmatgen.layers",
-        "kmatgen.diffusion.prior",
-        "kmatgen.representations.active",
-        "kmatgen.representations.point_cloud_decoder",
-    ),
+    "layer": ("kmatgen.layers", "kmatgen.diffusion.prior", "kmatgen.representations.active"),
     "loss": ("kmatgen.adversarial.losses",),
     "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants", "kmatgen.models.diffusion"),
     "noise_schedule": ("kmatgen.diffusion.schedules",),

@@ -10,6 +10,7 @@ import jinja2
 import numpy as np
 
 import kmatgen
+from kmatgen.crystal_pictures import crystal_grid, sample_grid
 from kmatgen.fractions import asked_and_made, follows_fractions
 from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
 
@@ -69,11 +70,14 @@ def _pictures(run: Run, model: GenerativeModel, source: Source) -> list[Picture]
     if model.HAS_PRIOR:
         asked = source.example_condition(64)
         condition = model.example_condition(64) if asked is None else asked
-        samples = image_grid(model.generate(64, condition, seed=seed), folder / "samples.png")
+        samples = sample_grid(model.generate(64, condition, seed=seed), folder / "samples.png")
         caption = f"64 samples of the prior, seed {seed}"
         caption += "." if asked is None else "; asked for the conditions of held-out data in rising order, row by row."
         pictures.append(picture(samples, "Samples", caption))
-    real = image_grid(test[:64], folder / "real.png")
+    if source.crystals is None:
+        real = image_grid(test[:64], folder / "real.png")
+    else:
+        real = crystal_grid(source.crystals.test[:16], folder / "real.png")
     pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
     if hasattr(model, "reconstruct"):
         pairs = pair_grid(test[:32], model.reconstruct(test[:32]), folder / "reconstructions.png")

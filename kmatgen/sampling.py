@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from kmatgen.crystal_files import write_crystals
+from kmatgen.crystal_pictures import sample_grid
 from kmatgen.errors import InputError
 from kmatgen.export import ServedModel
 from kmatgen.plotting import image_grid, to_picture
+from kmatgen.representations.base import keep_crystals
 from kmatgen.run import CONFIG, Run
 
 
@@ -37,6 +40,8 @@ def write_samples(
 ) -> None:
     """Draw samples into a folder: `samples.npz`, and for images `sample_0000.png`, ... and `grid.png`.
 
+    Crystals are written as `cif/crystal_0000.cif`, ... and `crystals.csv`, those that make no cell left out.
+
     The archive holds `samples`, or for samples with fields one array for each, and the `seed`.
 
     Args:
@@ -57,6 +62,10 @@ def write_samples(
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
+    if isinstance(samples, dict) and "lattice" in samples:
+        write_crystals(keep_crystals(samples).table, folder)
+        sample_grid(samples, folder / "grid.png")
+        return
     if isinstance(samples, dict) or samples.ndim != 4:
         return
     width = max(4, len(str(n - 1)))
@@ -76,12 +85,19 @@ def export_run(run: Run, folder: str | Path, which: str = "best") -> None:
             "checkpoint": which if run.best_file is not None else "last",
             "data": {name: value for name, value in data.items() if name != "refused"},
             "pixel_size_um": data.get("pixel_size_um"),
-            "units": "grey or colour values in [0, 1]",
+            "units": units_of(data),
             "metrics": run.read_json("metrics.json"),
             "config": config,
             "command": command_line(),
         },
     )
+
+
+def units_of(data: dict[str, Any]) -> str:
+    """What the numbers of samples mean, by what a run trained on."""
+    if "representation" in data:
+        return "lattice in Angstrom and degrees, species as atomic numbers, coordinates as fractions of the cell"
+    return "grey or colour values in [0, 1]"
 
 
 def command_line() -> str:

@@ -23,6 +23,7 @@ from kmatgen.callbacks import (
     SampleGrid,
     StopOnNonFinite,
 )
+from kmatgen.crystal_models import crystal_parts
 from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
 from kmatgen.data.sources import open_source
@@ -90,7 +91,20 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
 def _build_under(strategy: tf.distribute.Strategy, config: Config, source: Source) -> GenerativeModel:
     keras.utils.set_random_seed(config["seed"])
     with strategy.scope():
-        return build_model(config, source.sample_shape, source.facts)
+        return build_model(config, source.sample_shape, _facts(config, source))
+
+
+def _facts(config: Config, source: Source) -> dict[str, Any]:
+    """What a configuration leaves to the data, see `kmatgen.presets.FROM_DATA`."""
+    of_crystals = {} if source.crystals is None else crystal_parts(source.crystals)
+    return {**source.facts, **of_crystals, "decay_steps": _steps(config, source)}
+
+
+def _steps(config: Config, source: Source) -> int:
+    """Number of optimiser steps of a whole training; 1 where the number of samples is not known."""
+    fit = config["fit"]
+    samples = int(source.train.cardinality()) * fit["passes"]
+    return max(1, samples // fit["batch_size"] * fit["epochs"])
 
 
 def _check_agreement(strategy: tf.distribute.Strategy, run: Run, source: Source) -> None:
@@ -139,7 +153,8 @@ def build_model(
             for role, part in filled_in(config["networks"], facts).items()
         }
         cls = registry.get_class("model", config["model"]["class_name"])
-        model = cls(**parts, **config["model"]["config"], seed=config["seed"], name=config["preset"])
+        more = filled_in(config["model"]["config"], facts)
+        model = cls(**parts, **more, seed=config["seed"], name=config["preset"])
     finally:
         keras.config.set_dtype_policy(before)
     # Filled in is a copy: Keras rewrites the dicts that it reads, and the configuration has to stay what it was.
@@ -162,12 +177,13 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     run.check_data(source.description)
     run.cut_history(first_epoch)
     train_batches = batches(
-        source.train,
+        source.train.repeat(options["passes"]) if options["passes"] > 1 else source.train,
         options["batch_size"],
         seed=seed,
         cache=_worth_caching(run.config, source),
         d_steps=getattr(model, "d_steps", 1),
         first_epoch=first_epoch,
+        alike=source.alike,
     )
     test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
@@ -207,9 +223,9 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
 def _guards(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
     """What watches the training or averages it, in the order that it needs: before all that writes."""
     guards: list[keras.callbacks.Callback] = [StopOnNonFinite(run.checkpoint_folder)]
+    decay = run.config["fit"].get("ema")
+    guards += [] if decay is None else [GeneratorEMA(decay)]
     if isinstance(model, GAN):
-        decay = run.config["fit"].get("ema")
-        guards += [] if decay is None else [GeneratorEMA(decay)]
         earlier = run.history().to_dict("records")
         asked = source.example_condition(64)
         guards.append(CollapseMonitor(seed=run.config["seed"], real=source.test[:64], condition=asked, earlier=earlier))
@@ -275,5 +291,6 @@ def _floors(model: GenerativeModel, test: np.ndarray) -> dict[str, float]:
 def _worth_caching(config: Config, source: Source) -> bool:
     options = config["data"]["micrographs"]
     changes = bool(options["augment"]) or options["per_image"] is not None
-    count = int(source.train.cardinality())
-    return not changes and 0 <= count * 4 * int(np.prod(source.sample_shape)) <= _CACHE_BYTES
+    shapes = source.sample_shape
+    numbers = sum(int(np.prod(shape)) for shape in (shapes.values() if isinstance(shapes, dict) else [shapes]))
+    return not changes and 0 <= int(source.train.cardinality()) * 4 * numbers <= _CACHE_BYTES

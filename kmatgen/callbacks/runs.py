@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kmatgen.plotting import image_grid, pair_grid
+from kmatgen.crystal_pictures import sample_grid
+from kmatgen.plotting import pair_grid
 
 BEST = "best.keras"
 
@@ -59,7 +60,7 @@ class SampleGrid(keras.callbacks.Callback):
         if self.model.HAS_PRIOR:
             condition = self.model.example_condition(self.n) if self.condition is None else self.condition
             samples = self.model.generate(self.n, condition, seed=self.seed)
-            image_grid(samples, self.folder / f"epoch_{number:04d}.png")
+            sample_grid(samples, self.folder / f"epoch_{number:04d}.png")
         if self.images is not None:
             reconstructed = self.model.reconstruct(self.images)
             pair_grid(self.images, reconstructed, self.folder / f"reconstructed_{number:04d}.png")

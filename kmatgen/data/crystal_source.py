@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.data.crystal_conditions import CrystalConditions
 from kmatgen.data.crystal_splits import elements, split_table
@@ -19,8 +21,6 @@ from kmatgen.representations.crystal_table import CrystalTable
 if TYPE_CHECKING:
     import keras
 
-# Of the coordinates of interchangeable sites, see `PointCloud`.
-CELL_LENGTH = 4.0
 # With fewer sets of elements than this, a share of them is no share of the crystals.
 _FEWEST_SYSTEMS = 10
 
@@ -78,6 +78,11 @@ class CrystalSource:
         """From fields on the scale of training to lattice, species, coordinates and mask in physical units."""
         return set_decoder(self.representation) if self.are_sets else active_decoder(self.representation)
 
+    @property
+    def alike(self) -> Callable[..., tf.Tensor] | None:
+        """Sets of sites are put together by their number of sites, so that small ones cost little."""
+        return _number_of_sites if self.are_sets else None
+
     def asked(self, request: dict[str, Any]) -> dict[str, np.ndarray] | None:
         """What `generate` is given for a user's request, see `CrystalConditions.asked`.
 
@@ -99,6 +104,10 @@ class CrystalSource:
             "conditions": self.conditions.get_config(),
             "content_hash": self.crystals.content_hash,
         }
+
+
+def _number_of_sites(sample: dict[str, tf.Tensor], condition: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.reduce_sum(condition["mask"], axis=1)
 
 
 def open_crystals(

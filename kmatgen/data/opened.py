@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from kmatgen.data.conditions import otsu_threshold, phase_fraction
 from kmatgen.errors import InputError
+
+if TYPE_CHECKING:
+    from kmatgen.data.crystal_source import CrystalSource
 
 # Held-out samples kept in memory, for validation and pictures.
 _MOST_TEST_SAMPLES = 1024
@@ -19,27 +23,33 @@ class Source(NamedTuple):
 
     Attributes:
         train: Dataset of single samples, or of pairs of sample and condition.
-        test: Held-out samples `(n, ...)`.
+        test: Held-out samples `(n, ...)`, or a dict of such arrays.
         description: What the data are; goes into the run and into the manifest of an export.
         test_condition: The conditions of the held-out samples, `(n,)` class ids or `(n, size)`, where there are any.
         condition: What kind of condition, as the networks' builders take it: `{"classes": n}` or `{"size": n}`.
         threshold: The grey value above which a pixel belongs to the phase, where that is known or asked for.
         train_groups: The image that each training sample is cut from. `None`: each is one.
         test_groups: The same of the held-out samples.
+        alike: Samples that this gives the same number for belong in a batch, see `kmatgen.data.batches`.
+        crystals: The crystals that the samples stand for.
     """
 
     train: tf.data.Dataset
-    test: np.ndarray
+    test: Any
     description: dict[str, Any]
-    test_condition: np.ndarray | None = None
-    condition: dict[str, int] | None = None
+    test_condition: Any = None
+    condition: dict[str, Any] | None = None
     threshold: float | None = None
     train_groups: np.ndarray | None = None
     test_groups: np.ndarray | None = None
+    alike: Callable[..., tf.Tensor] | None = None
+    crystals: CrystalSource | None = None
 
     @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
+    def sample_shape(self) -> Any:
+        """Shape of one sample: a tuple, or a dict of them."""
+        if isinstance(self.test, dict):
+            return {name: tuple(values.shape[1:]) for name, values in self.test.items()}
         return tuple(self.test.shape[1:])
 
     @property
@@ -50,15 +60,16 @@ class Source(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """What a configuration may leave to the data, by the name of the argument, see `kmatgen.presets.FROM_DATA`."""
-        return {
-            "condition": self.condition,
-            "classes": (self.condition or {}).get("classes"),
-            "threshold": self.threshold,
-        }
+        condition, classes = self.condition, (self.condition or {}).get("classes")
+        known = {"condition": condition, "classes": classes, "threshold": self.threshold}
+        return {name: fact for name, fact in known.items() if fact is not None}
 
     def example_condition(self, n: int) -> np.ndarray | None:
-        """Conditions of `n` held-out samples from the least to the greatest, some more than once if there are few."""
-        if self.test_condition is None:
+        """Conditions of `n` held-out samples from the least to the greatest, some more than once if there are few.
+
+        None where there are none, or several of different kinds.
+        """
+        if self.test_condition is None or isinstance(self.test_condition, dict):
             return None
         first_column = self.test_condition.reshape(len(self.test_condition), -1)[:, 0]
         ranks = np.round(np.linspace(0, len(first_column) - 1, n)).astype(int)
@@ -67,7 +78,7 @@ class Source(NamedTuple):
 
 def opened(
     train: tf.data.Dataset | np.ndarray,
-    test: tf.data.Dataset | np.ndarray,
+    test: tf.data.Dataset | np.ndarray | dict[str, np.ndarray],
     description: dict[str, Any],
 ) -> Source:
     """A source without conditions, of datasets or arrays of samples.
@@ -79,7 +90,9 @@ def opened(
         train = tf.data.Dataset.from_tensor_slices(train)
     if isinstance(test, tf.data.Dataset):
         test = _kept(test)
-    return Source(train, test, {**description, "sample_shape": list(test.shape[1:]), "test_samples": len(test)})
+    source = Source(train, test, description)
+    n = len(test) if isinstance(test, np.ndarray) else len(next(iter(test.values())))
+    return source._replace(description={**description, "sample_shape": source.sample_shape, "test_samples": n})
 
 
 def opened_with_classes(

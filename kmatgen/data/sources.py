@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.data.conditions import CONDITIONS, otsu_threshold
+from kmatgen.data.crystal_source import open_crystals
+from kmatgen.data.crystal_sources import holds_crystals
 from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.opened import Source, opened, opened_with_classes, with_phase_fractions
@@ -57,6 +59,8 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_epoch: int) -> 
         return _digits(data, name or None, seed)
     if kind == "tfds":
         return _tfds(data, name)
+    if holds_crystals(data["source"]):
+        return _crystals(data, seed, progress)
     return _micrographs(data, Path(data["source"]), seed, progress, first_epoch)
 
 
@@ -155,6 +159,16 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
     # Not of `train`, whose random crops go by the number of the pass.
     still = micrograph_patches(train_files, **{**cutting, "per_image": None})
     return source._replace(threshold=otsu_threshold(still))
+
+
+def _crystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
+    options = {**data["crystals"], "test_fraction": data["test_fraction"], "seed": seed, "progress": progress}
+    crystals = open_crystals(data["source"], **options)
+    train, test = ((crystals.fields(table), crystals.conditions_of(table)) for table in (crystals.train, crystals.test))
+    pairs = tf.data.Dataset.from_tensor_slices(train[0] if train[1] is None else train)
+    return opened(pairs, test[0], {"source": str(data["source"]), **crystals.describe()})._replace(
+        test_condition=test[1], alike=crystals.alike, crystals=crystals
+    )
 
 
 def _split(samples: np.ndarray, data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

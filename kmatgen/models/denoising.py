@@ -77,6 +77,8 @@ class DenoisingSampler(Sampler):
         if self.decoder is not None:
             inputs = self.decoder.input
             takes_condition = isinstance(inputs, dict) and set(inputs) == {"sample", "condition"}
+            if takes_condition and isinstance(condition, dict):
+                condition = {name: condition[name] for name in inputs["condition"]}
             sample = self.decoder({"sample": sample, "condition": condition} if takes_condition else sample)
         return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, sample)
 

@@ -1,0 +1,30 @@
+"""What a generative model of crystals is made of, beside its networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kmatgen.data.crystal_source import CrystalSource
+from kmatgen.diffusion import EmpiricalPrior, Field, Periodic
+
+# Length of a cell edge on the scale of interchangeable sites, see `kmatgen.representations.PointCloud`.
+CELL_LENGTH = 4.0
+
+
+def crystal_parts(crystals: CrystalSource) -> dict[str, Any]:
+    """Arguments of a diffusion of crystals that only the data know.
+
+    Returns:
+        `decoder` to physical units; `condition` for the builder of the denoiser; `prior` that draws conditions of
+        training crystals, their masks among them, where `generate` is not given any; `fields`: of a set of sites the
+        coordinates are corrupted along the periodic cell, and nothing is asked of sites that are not there.
+    """
+    conditions = crystals.conditions_of(crystals.train)
+    fields = {"species": Field(mask="mask"), "coords": Field(Periodic(CELL_LENGTH, -CELL_LENGTH / 2), mask="mask")}
+    there = crystals.fields(crystals.test[:1])
+    return {
+        "decoder": crystals.decoder,
+        "condition": crystals.condition_specs,
+        "prior": None if conditions is None else EmpiricalPrior.of(conditions),
+        "fields": {name: field for name, field in fields.items() if name in there} if crystals.are_sets else None,
+    }
