@@ -10,7 +10,12 @@ from kmatgen import presets, registry, training
 def test_every_preset_builds_and_is_json(name):
     config = json.loads(json.dumps(presets.resolve(name)))
     condition = {"classes": 10} if config["data"]["condition"] == "class" else {"size": 1}
-    model = training.build_model(config, (32, 32, 1), {"condition": condition, "classes": 10, "threshold": 0.5})
+    facts = {"condition": condition, "classes": 10, "threshold": 0.5}
+    shape = (32, 32, 1)
+    if config["data"]["source"] == "prototypes":
+        facts |= {"decoder": None, "fields": None, "prior": None, "decay_steps": 10, "condition": None}
+        shape = {"lattice": (1,), "coords": (5,)}
+    model = training.build_model(config, shape, facts)
     assert model.compiled
     assert model.name == name
     assert type(model) is registry.get_class("model", config["model"]["class_name"])
@@ -44,7 +49,7 @@ def test_bad_overrides(path, value, message):
 
 
 def test_what_data_know_is_filled_in():
-    facts = {"condition": {"size": 2}, "classes": None, "threshold": 0.4}
+    facts = {"condition": {"size": 2}, "threshold": 0.4}
     config = {
         "a": {"condition": "data"},
         "terms": [{"config": {"threshold": "data", "weight": 1.0}}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from kmatgen.errors import InputError
 from kmatgen.networks.conditions import Conditions
 from kmatgen.networks.film import film_mlp
 from kmatgen.networks.sets import site_transformer
@@ -26,7 +27,12 @@ def crystal_denoiser(
         period: Length of a cell edge in the scale of `coords`, for sets of sites.
         condition: See `kmatgen.networks.conditions`.
         name: Name of the network.
+
+    Raises:
+        InputError: The samples have no coordinates: they are no crystals.
     """
-    if len(sample_shape.get("coords", ())) == 2:
+    if not isinstance(sample_shape, dict) or "coords" not in sample_shape:
+        raise InputError(f"Crystals are told by fields, coords among them. Received: samples of {sample_shape!r}.")
+    if len(sample_shape["coords"]) == 2:
         return site_transformer(sample_shape, width or 128, blocks, period=period, condition=condition, name=name)
     return film_mlp(sample_shape, width or 256, blocks, condition=condition, name=name)

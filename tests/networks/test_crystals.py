@@ -1,3 +1,6 @@
+import pytest
+
+from kmatgen.errors import InputError
 from kmatgen.layers import SiteAttention
 from kmatgen.networks import crystal_denoiser
 
@@ -14,3 +17,8 @@ def test_roles_and_sets():
     assert attends(sites)
     assert roles.name == sites.name == "denoiser"
     assert roles.get_layer("hidden_0").units == 8
+
+
+def test_refuses_images():
+    with pytest.raises(InputError, match=r"Received: samples of \(64, 64, 1\)"):
+        crystal_denoiser((64, 64, 1))
