@@ -103,7 +103,7 @@ def _facts(config: Config, source: Source) -> dict[str, Any]:
 def _steps(config: Config, source: Source) -> int:
     """Number of optimiser steps of a whole training; 1 where the number of samples is not known."""
     fit = config["fit"]
-    samples = int(source.train.cardinality()) * fit["passes"]
+    samples = int(source.train.cardinality()) * fit.get("passes", 1)
     return max(1, samples // fit["batch_size"] * fit["epochs"])
 
 
@@ -176,8 +176,10 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     first_epoch = run.finished_epochs
     run.check_data(source.description)
     run.cut_history(first_epoch)
+    # Runs that began before there was such a setting go on as they began.
+    passes = options.get("passes", 1)
     train_batches = batches(
-        source.train.repeat(options["passes"]) if options["passes"] > 1 else source.train,
+        source.train.repeat(passes) if passes > 1 else source.train,
         options["batch_size"],
         seed=seed,
         cache=_worth_caching(run.config, source),

@@ -47,7 +47,7 @@ def test_tfds():
 def test_tfds_with_classes():
     with tfds.testing.mock_data(num_examples=5):
         source = open_source(settings(**{"data.source": "tfds:mnist", "data.condition": "class"}), seed=0)
-    assert source.facts == {"condition": {"classes": 10}, "classes": 10, "threshold": None}
+    assert source.facts == {"condition": {"classes": 10}, "classes": 10}
     assert source.test_condition.shape == (len(source.test),)
     assert source.train.element_spec[1].shape == ()
 
@@ -65,7 +65,7 @@ def test_digits_with_classes():
 def test_phases_with_their_fractions():
     paths = {"data.source": "phases", "data.condition": "phase_fraction", "data.phases.n": 20, "data.size": 16}
     source = open_source(settings(**paths), seed=0)
-    assert source.facts == {"condition": {"size": 1}, "classes": None, "threshold": 0.5}
+    assert source.facts == {"condition": {"size": 1}, "threshold": 0.5}
     assert_allclose(source.test_condition, source.test.mean((1, 2)))
     for image, fraction in source.train.take(3).as_numpy_iterator():
         assert_allclose(fraction, image.mean((0, 1)))
