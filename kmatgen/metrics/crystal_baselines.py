@@ -55,10 +55,10 @@ def resampled(table: CrystalTable, n: int | None = None, seed: int = 0) -> Cryst
         n: How many; each crystal comes once before one comes twice. `None`: as many as given.
         seed: Of the draw.
     """
-    if not len(table):
-        raise InputError("A baseline needs at least one real crystal. Received: an empty table.")
-    rng = np.random.default_rng(seed)
     n = len(table) if n is None else n
+    if not len(table) or n < 1:
+        raise InputError(f"A baseline draws one crystal or more of real ones. Received: {n} of {len(table)}.")
+    rng = np.random.default_rng(seed)
     rounds = -(-n // len(table))
     return table[np.concatenate([rng.permutation(len(table)) for _ in range(rounds)])[:n]]
 
