@@ -96,11 +96,15 @@ def _block_distances(table: CrystalTable) -> np.ndarray:
         coords = table.coords @ np.linalg.inv(numbers)
         between = coords[:, :, None] - coords[:, None]
         between -= np.round(between)
-        images = (between @ vectors[:, None])[..., None, :] + (_IMAGES @ vectors)[:, None, None]
-        squares = (images**2).sum(axis=-1)
-    sites = np.arange(table.species.shape[1])
-    squares[:, sites, sites, len(_IMAGES) // 2] = np.inf  # a site is no neighbour of itself
+        between = between @ vectors[:, None]
+        images = _IMAGES @ vectors
+        # |between + image|^2 without the length of between, which is the same for all images
+        lengths = 2 * between @ np.swapaxes(images, 1, 2)[:, None] + (images**2).sum(axis=-1)[:, None, None]
+        sites = np.arange(table.species.shape[1])
+        lengths[:, sites, sites, len(_IMAGES) // 2] = np.inf  # a site is no neighbour of itself
+        nearest = lengths.argmin(axis=-1)
+        between += images[np.arange(len(table))[:, None, None], nearest]
+    shortest = np.linalg.norm(between, axis=-1)
     absent = ~table.mask
-    shortest = np.where(np.isnan(squares).any(axis=-1), np.nan, np.sqrt(squares.min(axis=-1)))
     shortest[absent[:, :, None] | absent[:, None]] = np.inf
     return shortest
