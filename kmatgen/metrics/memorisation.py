@@ -51,7 +51,8 @@ def nearest_training(
 
     A generator that draws from the distribution of the data puts about the share `quantile` of its samples below the
     `quantile` of the held-out distances; one that remembers puts more there. More is what exceeds the 99 % quantile
-    of the binomial distribution.
+    of the beta-binomial distribution, which the number of samples below an order statistic of others follows: with
+    few held-out samples a lot is allowed.
 
     Args:
         training: Features `(n, d)` of the samples that the generator was trained on.
@@ -75,14 +76,16 @@ def nearest_training(
         raise InputError(f"training, held_out and generated must have the same features. Received: {sorted(widths)}.")
     distances, indices = _nearest(training, generated)
     of_held_out, _ = _nearest(training, held_out)
-    threshold = float(np.quantile(of_held_out, quantile))
+    rank = max(1, int(np.ceil(quantile * len(of_held_out))))
+    threshold = float(np.sort(of_held_out)[rank - 1])
+    allowed = stats.betabinom.ppf(1.0 - _CHANCE, len(distances), rank, len(of_held_out) - rank + 1)
     order = np.argsort(distances, kind="stable")[:pairs]
     return NearestTraining(
         generated=distances,
         held_out=of_held_out,
         threshold=threshold,
         share_below=float(np.mean(distances < threshold)),
-        share_allowed=float(stats.binom.ppf(1.0 - _CHANCE, len(distances), quantile) / len(distances)),
+        share_allowed=float(allowed / len(distances)),
         copies=int(np.sum(distances <= _COPY * np.median(of_held_out))),
         pairs=np.stack([order, indices[order]], axis=1),
     )

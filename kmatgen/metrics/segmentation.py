@@ -90,7 +90,9 @@ class Otsu:
                 f"Otsu needs at least {self.phases} grey levels in every image; leave image {index} out, or use "
                 f"the segmentation 'threshold'. Received: {levels}, about {image.mean():.4g}."
             )
-        return np.array([threshold_otsu(image)]) if self.phases == 2 else threshold_multiotsu(image, self.phases)
+        found = [threshold_otsu(image)] if self.phases == 2 else threshold_multiotsu(image, self.phases)
+        # These are the middles of the last of 256 bins of each phase: its upper half belongs to the phase, too.
+        return np.asarray(found) + np.ptp(image) / 512.0
 
 
 class Threshold:

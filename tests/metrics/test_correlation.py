@@ -4,10 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from kmatgen import InputError
 from kmatgen.metrics import radial_average, rms_two_point_error, two_point_correlation, two_point_curve
-
-
-def checkerboard(side=16, cell=4):
-    return (np.indices((side, side)) // cell).sum(axis=0) % 2
+from tests.metrics.fields import checkerboard, overlapping_discs
 
 
 def by_shifting(field, vector):
@@ -38,6 +35,17 @@ def test_checkerboard():
 def test_noise_is_uncorrelated(rng):
     curve = two_point_curve(rng.random((100, 32, 32)) < 0.3, periodic=False)
     assert_allclose(curve.values.mean(axis=0), [0.3] + [0.09] * 16, atol=0.005)
+
+
+def test_overlapping_discs(rng):
+    """The void of the Boolean model: exp(-density x area of the union of two discs) (Torquato 2002, 5.1)."""
+    radius, density = 6.0, 0.006
+    void = 1 - overlapping_discs(rng, 24, 96, radius, density)
+    curve = two_point_curve(void)
+    r = np.minimum(curve.distance, 2 * radius)
+    common = 2 * radius**2 * np.arccos(r / (2 * radius)) - r / 2 * np.sqrt(4 * radius**2 - r**2)
+    expected = np.exp(-density * (2 * np.pi * radius**2 - common))
+    assert_allclose(curve.values.mean(axis=0)[:25], expected[:25], atol=0.012)
 
 
 def test_curve_averages_over_rings(rng):
