@@ -116,7 +116,8 @@ def test_data_describes_crystals(capsys, tmp_path):
 
 def test_presets_lists(capsys):
     main(["presets"])
-    assert "vae" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert ["vae", "137,539"] == next(line.split()[:2] for line in lines if line.startswith("vae"))
 
 
 def test_version(capsys):

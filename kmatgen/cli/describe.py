@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from kmatgen.errors import InputError
+
 _MOST_COUNTS = 12  # of a line
 _MOST_REFUSED = 20  # that are printed one by one
 
@@ -62,16 +64,25 @@ def data(
 
 @click.command()
 def presets() -> None:
-    """List the presets that can be trained.
+    """List the presets that can be trained, with their number of parameters and the time they take.
+
+    The time is for training on 1000 samples in the preset's own size on 2 cores without a GPU, as measured once.
 
     \b
     Example:
       kmatgen presets
     """
+    from kmatgen.cost import SECONDS_PER_1000, parameters
     from kmatgen.presets import PRESETS
 
+    click.echo(f"{'preset':<20}{'parameters':>12}{'s / 1000':>10}  description")
     for name, (description, _) in PRESETS.items():
-        click.echo(f"{name:<14} {description}")
+        try:
+            count = f"{parameters(name):,}"
+        except InputError:  # of data that are not here
+            count = "by data"
+        seconds = f"{SECONDS_PER_1000[name]:.3g}" if name in SECONDS_PER_1000 else "-"
+        click.echo(f"{name:<20}{count:>12}{seconds:>10}  {description}")
 
 
 def report_refused(description: dict[str, Any]) -> None:

@@ -1,0 +1,39 @@
+"""What a preset costs: its parameters, counted, and the time it takes to train, measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kmatgen.presets import Config, resolve
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from kmatgen.models.base import GenerativeModel
+
+# Seconds to train on 1000 samples, with the preset's own sizes, in float32 on 2 cores (x86-64) without a GPU:
+# processor time of both cores, halved. Measured by benchmarks/presets.py; a preset that is not here was not measured.
+SECONDS_PER_1000: dict[str, float] = {}
+
+# Enough synthetic samples to see their shape.
+_FEW = 10
+
+
+def parameters(preset: str) -> int:
+    """Number of parameters of a preset's model on its own data, which are few here; nothing is trained.
+
+    Raises:
+        InputError: There is no such preset, or its data are not here.
+    """
+    model, _ = opened(preset, _FEW)
+    return model.count_params()
+
+
+def opened(preset: str, n: int) -> tuple[GenerativeModel, tf.data.Dataset]:
+    """A preset's model and the training samples of its own data, of which synthetic ones are only `n`."""
+    from kmatgen.data.sources import open_source
+    from kmatgen.training import build_model
+
+    config: Config = resolve(preset, {"data.polycrystal.n": n, "data.phases.n": n})
+    source = open_source(config["data"], config["seed"])
+    return build_model(config, source.sample_shape, source.facts), source.train
