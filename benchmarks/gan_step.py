@@ -1,6 +1,7 @@
-"""A step of WGAN-GP and of DCGAN at 32 x 32: kmatgen against the same networks in a hand-written `train_step`.
+"""A step of WGAN-GP and of DCGAN at 32 x 32: kmatgen against the same networks in a hand-written Keras `train_step`
+and in PyTorch, channels-last.
 
-Also the cost against the batch size and `d_steps`.
+Also `generate` against `predict`, and the cost against the batch size and `d_steps`.
 
     python benchmarks/gan_step.py --rounds 5
 """
@@ -16,6 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+import torch
+from torch import nn
 from turns import Work, machine, take_turns
 
 import kmatgen as kg
@@ -102,25 +105,143 @@ def by_hand(kind: str, batch: int, d_steps: int) -> Work:
     return lambda: model.fit(data, epochs=1, verbose=0, shuffle=False)
 
 
+def torch_networks(kind: str) -> tuple[nn.Module, nn.Module]:
+    """The same networks in PyTorch: numbers of trainable parameters are equal."""
+
+    def normalised(channels: int) -> nn.Module:
+        layer_norm = nn.GroupNorm(1, channels, eps=1e-3)
+        return layer_norm if kind == "wgan_gp" else nn.BatchNorm2d(channels, eps=2e-5, momentum=0.1)
+
+    def up(before: int, after: int, bias: bool = False) -> nn.Module:
+        return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=bias)
+
+    generator = nn.Sequential(
+        nn.Linear(LATENT, 128 * 16, bias=False),
+        nn.Unflatten(1, (128, 4, 4)),
+        *(nn.BatchNorm2d(128, eps=2e-5), nn.ReLU(), up(128, 64)),
+        *(nn.BatchNorm2d(64, eps=2e-5), nn.ReLU(), up(64, 32)),
+        *(nn.BatchNorm2d(32, eps=2e-5), nn.ReLU(), up(32, 1, bias=True), nn.Sigmoid()),
+    )
+    discriminator = nn.Sequential(
+        *(nn.Conv2d(1, 32, 4, stride=2, padding=1), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(32, 64, 4, stride=2, padding=1, bias=False), normalised(64), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(64, 128, 4, stride=2, padding=1, bias=False), normalised(128), nn.LeakyReLU(0.2)),
+        *(nn.Flatten(), nn.Linear(128 * 16, 1)),
+    )
+    return generator.to(memory_format=torch.channels_last), discriminator.to(memory_format=torch.channels_last)
+
+
+def torch_d_loss(kind: str, discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """Wasserstein with gradient penalty, or cross-entropy."""
+    real_score, fake_score = discriminator(real), discriminator(fake)
+    if kind == "dcgan":
+        return nn.functional.softplus(-real_score).mean() + nn.functional.softplus(fake_score).mean()
+    mix = torch.rand(len(real), 1, 1, 1)
+    between = (mix * real + (1 - mix) * fake).requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    norm = (gradient.square().sum((1, 2, 3)) + 1e-12).sqrt()
+    return fake_score.mean() - real_score.mean() + 10 * (norm - 1).square().mean()
+
+
+def with_torch(kind: str, batch: int, d_steps: int) -> Work:
+    """`STEPS` steps in PyTorch, images channels-last."""
+    generator, discriminator = torch_networks(kind)
+    g_optimizer, d_optimizer = (
+        torch.optim.Adam(network.parameters(), 1e-4, (0.5, 0.999)) for network in (generator, discriminator)
+    )
+    images = torch.rand(STEPS * d_steps, batch, 1, SHAPE[0], SHAPE[1])
+
+    def work() -> None:
+        for index, real in enumerate(images):
+            real = real.contiguous(memory_format=torch.channels_last)
+            with torch.no_grad():
+                fake = generator(torch.randn(batch, LATENT))
+            d_optimizer.zero_grad(set_to_none=True)
+            torch_d_loss(kind, discriminator, real, fake).backward()
+            d_optimizer.step()
+            if index % d_steps == d_steps - 1:
+                g_optimizer.zero_grad(set_to_none=True)
+                score = discriminator(generator(torch.randn(batch, LATENT)))
+                (-score if kind == "wgan_gp" else nn.functional.softplus(-score)).mean().backward()
+                g_optimizer.step()
+
+    return work
+
+
+def with_generate(batch: int) -> Work:
+    """`STEPS` times `batch` samples from the model."""
+    model = kg.DCGAN(*networks("dcgan"), seed=0)
+
+    def work() -> None:
+        for seed in range(STEPS):
+            model.generate(batch, seed=seed, batch_size=batch)
+
+    return work
+
+
+def with_predict(batch: int) -> Work:
+    """The same with Keras' `predict`, as sampling callbacks do."""
+    generator = networks("dcgan")[0]
+    rng = np.random.default_rng(0)
+
+    def work() -> None:
+        for _ in range(STEPS):
+            generator.predict(rng.standard_normal((batch, LATENT), np.float32), batch_size=batch, verbose=0)
+
+    return work
+
+
+def compare_steps(rounds: int) -> None:
+    """A step against the same in Keras by hand and in PyTorch."""
+    for kind, d_steps in (("dcgan", 1), ("wgan_gp", 5)):
+        options = {"kind": kind, "batch": 32, "d_steps": d_steps}
+        makers = {"kmatgen": with_kmatgen, "by hand": by_hand, "PyTorch": with_torch}
+        seconds = take_turns({name: partial(make, **options) for name, make in makers.items()}, rounds)
+        time, speed = seconds["kmatgen"] / seconds["by hand"], seconds["PyTorch"] / seconds["kmatgen"]
+        print(
+            f"{kind}: {1e3 * seconds['kmatgen'] / STEPS:.1f} ms a step, {time:.3f} x the time of a hand-written step "
+            f"(goal: at most 1.03), {speed:.2f} x the speed of PyTorch (goal: at least 1.0)",
+            flush=True,
+        )
+
+
+def compare_sampling(rounds: int) -> None:
+    """Samples from `generate` against `predict`."""
+    for batch in (1, 16, 64):
+        seconds = take_turns(
+            {"generate": partial(with_generate, batch), "predict": partial(with_predict, batch)}, rounds
+        )
+        print(
+            f"{batch} samples at 32 x 32: generate {1e3 * seconds['generate'] / STEPS:.1f} ms, "
+            f"{seconds['predict'] / seconds['generate']:.1f} x the speed of predict (goal at 64: 5)",
+            flush=True,
+        )
+
+
+def cost_table(rounds: int) -> None:
+    """WGAN-GP against batch size and `d_steps`."""
+    print("WGAN-GP, ms a step:")
+    for batch in (16, 32, 64):
+        peers = {str(d): partial(with_kmatgen, "wgan_gp", batch, d) for d in (1, 2, 5)}
+        row = take_turns(peers, rounds)
+        print(
+            f"  batch {batch:>3}: " + ", ".join(f"d_steps {d} {1e3 * t / STEPS:.0f}" for d, t in row.items()),
+            flush=True,
+        )
+
+
+PARTS = {"steps": compare_steps, "sampling": compare_sampling, "cost": cost_table}
+
+
 def main() -> None:
     """Print the ratios, then the cost table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="timed turns of each peer (default: 5)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure (default: all)")
+    options = parser.parse_args()
     print(machine())
-    for kind, d_steps in (("dcgan", 1), ("wgan_gp", 5)):
-        options = {"kind": kind, "batch": 32, "d_steps": d_steps}
-        peers = {"kmatgen": partial(with_kmatgen, **options), "by hand": partial(by_hand, **options)}
-        seconds = take_turns(peers, rounds)
-        ratio = seconds["kmatgen"] / seconds["by hand"]
-        print(
-            f"{kind}: {1e3 * seconds['kmatgen'] / STEPS:.0f} ms a step, {ratio:.3f} x the time of a hand-written step"
-        )
-    print("WGAN-GP, ms a step:")
-    for batch in (16, 32, 64):
-        peers = {str(d): partial(with_kmatgen, "wgan_gp", batch, d) for d in (1, 2, 5)}
-        row = take_turns(peers, max(2, rounds // 2))
-        print(f"  batch {batch:>3}: " + ", ".join(f"d_steps {d} {1e3 * t / STEPS:.0f}" for d, t in row.items()))
+    for part in options.parts:
+        PARTS[part](options.rounds)
 
 
 if __name__ == "__main__":

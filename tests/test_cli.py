@@ -117,7 +117,7 @@ def test_data_describes_crystals(capsys, tmp_path):
 def test_presets_lists(capsys):
     main(["presets"])
     lines = capsys.readouterr().out.splitlines()
-    assert ["vae", "137,539"] == next(line.split()[:2] for line in lines if line.startswith("vae"))
+    assert next(line.split()[:2] for line in lines if line.startswith("vae")) == ["vae", "137,539"]
 
 
 def test_version(capsys):
