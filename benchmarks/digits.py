@@ -85,7 +85,7 @@ def main() -> None:
     for name in options.models:
         config = configuration(PRESETS[name], options.data, options.epochs, options.seed)
         run = trained(config, options.out / config["preset"])
-        model = run.load_model()
+        model = run.load_model("last")
         asked = None if model.condition_spec is None else np.arange(N_SAMPLES) % 10
         samples = model.generate(N_SAMPLES, asked, seed=options.seed)
         image_grid(samples[:100], run.folder / "judged.png", columns=10)

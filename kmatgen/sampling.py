@@ -38,7 +38,7 @@ def open_generator(path: str | Path, which: str = "best") -> Any:
 def write_samples(
     model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None, which: str = "best"
 ) -> None:
-    """Draw samples into a folder: `samples.npz`, and for images `sample_0000.png`, ... and `grid.png`.
+    """Draw samples into a folder: `samples.npz`, and for images and volumes `sample_0000.png`, ... and `grid.png`.
 
     Crystals are written as `cif/crystal_0000.cif`, ... and `crystals.csv`, those that make no cell left out.
 
@@ -66,7 +66,7 @@ def write_samples(
         write_crystals(keep_crystals(samples).table, folder)
         sample_grid(samples, folder / "grid.png")
         return
-    if isinstance(samples, dict) or samples.ndim != 4:
+    if isinstance(samples, dict) or samples.ndim not in (4, 5):
         return
     width = max(4, len(str(n - 1)))
     for index, image in enumerate(samples):

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.averages import WeightAverage
+from kmatgen.models.requirements import explained
 from kmatgen.models.sampling import Sampler
 
 Logs = dict[str, tf.Tensor]
@@ -141,7 +142,8 @@ class GenerativeModel(Sampler, keras.Model):
         """As `keras.Model.fit`; a `tf.data.Dataset` is taken as shuffled by its own pipeline."""
         if not isinstance(x, np.ndarray):
             kwargs.setdefault("shuffle", False)
-        return super().fit(x, y, **kwargs)
+        with explained():
+            return super().fit(x, y, **kwargs)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.

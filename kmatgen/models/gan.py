@@ -15,8 +15,10 @@ from kmatgen.adversarial.round import Round, Term, discriminate
 from kmatgen.errors import InputError
 from kmatgen.layers import update_spectral_norms
 from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.requirements import require
 from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import (
+    check_batch,
     check_classes,
     classes_in_turn,
     condition_of,
@@ -26,6 +28,7 @@ from kmatgen.models.structures import (
     rows_of,
     samples_and_conditions,
     specs_of,
+    with_known_classes,
 )
 from kmatgen.registry import register
 
@@ -148,6 +151,7 @@ class GAN(GenerativeModel):
 
     def train_step(self, data: Any) -> Logs:
         real, condition = samples_and_conditions(data)
+        condition = self._checked(real, condition)
         batch_size = self._portion_size(real)
         d_logs = []
         for step in range(self.d_steps):
@@ -251,6 +255,16 @@ class GAN(GenerativeModel):
         """The term that draws the conditions itself, as InfoGAN's does, or None."""
         return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
 
+    def _checked(self, real: Any, condition: Any) -> Any:
+        """The conditions, once samples and conditions are what the networks take."""
+        check_batch("Samples", real, part_of(self.discriminator.input, "sample"))
+        networks = [self.discriminator] if self._drawing_term is not None else [self.generator, self.discriminator]
+        for network in networks:
+            if condition is not None and condition_spec_of(network) is not None:
+                check_batch("Conditions", condition, network.input["condition"])
+                condition = with_known_classes(network, condition)
+        return condition
+
     def _portion_size(self, real: Any) -> tf.Tensor | int:
         size = length_of(real)
         if isinstance(size, int) and size % self.d_steps:
@@ -258,8 +272,8 @@ class GAN(GenerativeModel):
                 f"A batch is divided among d_steps={self.d_steps} discriminator steps and must hold a multiple of that "
                 f"many samples; kmatgen.data.batches(..., d_steps={self.d_steps}) makes such batches. Received: {size}."
             )
-        tf.debugging.assert_equal(size % self.d_steps, 0, "The batch size must be a multiple of d_steps")
-        return size // self.d_steps
+        wanted = f"A batch holds a multiple of d_steps={self.d_steps} samples. Received:"
+        return require(size % self.d_steps == 0, wanted, size, of=size // self.d_steps)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Noise, or a dict of `noise` and `condition`, to samples."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.layers import ConditionalBatchNormalization
+from kmatgen.models.requirements import require
 
 
 def number_of_classes(network: keras.Model) -> int | None:
@@ -85,7 +86,42 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
             f"A {what} is {spec.dtype.name} of shape {single}, or {(n, *single)} with one for each sample. "
             f"Received: {values.dtype.name} of shape {values.shape}."
         )
+    if not np.isfinite(values).all():
+        raise InputError(f"A {what} is made of finite numbers. Received: {values[~np.isfinite(values)][0]}.")
     return tf.cast(values, spec.dtype)
+
+
+def check_batch(what: str, given: Any, wanted: Any) -> None:
+    """Refuse a batch that a network cannot take, while its step is traced.
+
+    Args:
+        what: What it is, for the message.
+        given: The batch: a tensor or a dict of tensors.
+        wanted: The network's symbolic input of the same structure.
+
+    Raises:
+        InputError: It is made of other fields, or they have other shapes.
+    """
+    shapes, fits = (
+        keras.tree.map_structure(lambda tensor: tuple(tensor.shape)[1:], tensors) for tensors in (given, wanted)
+    )
+    if shapes != fits and not _unknown(shapes):
+        raise InputError(f"{what} of shape {fits} are wanted, batch axis aside. Received: {shapes}.")
+
+
+def _unknown(shapes: Any) -> bool:
+    """Whether a size is not known before the step runs."""
+    return any(size is None for size in keras.tree.flatten(shapes))
+
+
+def with_known_classes(network: keras.Model, condition: Any) -> Any:
+    """The conditions of a step, which stops if they are class ids that a network does not know; see `require`."""
+    if condition is None or classes_in_turn(network, 1) is None:
+        return condition
+    classes, least, most = number_of_classes(network), tf.reduce_min(condition), tf.reduce_max(condition)
+    known = tf.logical_and(least >= 0, most < tf.cast(classes, most.dtype))
+    sentence = f"This {network.name} knows the classes 0 to {classes - 1}. Received:"
+    return require(known, sentence, least, "to", most, of=condition)
 
 
 def samples_and_conditions(data: Any) -> tuple[Any, Any]:

@@ -178,6 +178,26 @@ class TestRefusals:
         with pytest.raises(kg.InputError, match=message):
             kg.GAN(**gan_networks()).compile(**arguments)
 
+    @pytest.mark.parametrize("make", [kg.ACGAN, kg.ConditionalGAN])
+    @pytest.mark.parametrize("label", [-1, 4])
+    def test_classes_out_of_range_stop_the_step(self, make, label):
+        takes = {"classes": 4} if make is kg.ACGAN else {"condition": FOUR}
+        model = make(**gan_networks({"condition": FOUR}, **takes))
+        model.compile()
+        before = model.get_weights()
+        with pytest.raises(kg.InputError, match=f"^This .* knows the classes 0 to 3. Received: {label} to {label}.$"):
+            model.fit(images(8), np.full(8, label), batch_size=8, verbose=0)
+        for one, other in zip(before, model.get_weights(), strict=True):
+            assert_array_equal(one, other)
+
+    def test_batches_of_other_shapes(self):
+        model = kg.ConditionalGAN(**gan_networks({"condition": {"size": 2}}, condition={"size": 2}))
+        model.compile()
+        with pytest.raises(kg.InputError, match=r"Conditions of shape \(2,\) are wanted.*Received: \(3,\)"):
+            model.fit(images(8), np.zeros((8, 3)), verbose=0)
+        with pytest.raises(kg.InputError, match=r"Samples of shape \(16, 16, 1\) are wanted.*Received: \(8, 8, 1\)"):
+            model.fit(np.zeros((8, 8, 8, 1)), np.zeros((8, 2)), verbose=0)
+
     def test_a_batch_that_cannot_be_divided(self):
         model = compiled(MODELS["wgan_gp"], d_steps=3)
         with pytest.raises(kg.InputError, match="d_steps=3.*Received: 8"):

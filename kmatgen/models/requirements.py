@@ -1,0 +1,49 @@
+"""What is asked of the values of a batch, which are known only while a traced step runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from kmatgen.errors import InputError
+
+_FAILED = re.compile(r"assertion failed: \[InputError: ([^\n]*)\]")
+
+
+def require(condition: tf.Tensor | bool, sentence: str, *values: Any, of: Any) -> Any:
+    """Stop the step where `condition` does not hold, before anything is computed with what is required.
+
+    Compiled with XLA, as on GPUs, a step cannot stop; then nothing is checked.
+
+    Args:
+        condition: A boolean scalar.
+        sentence: What is wanted; it ends in "Received:".
+        *values: What was received, appended to the sentence.
+        of: The tensors that the requirement is about.
+
+    Returns:
+        `of`, to be computed with.
+    """
+    check = tf.debugging.Assert(condition, [f"InputError: {sentence}", *values])
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.nest.map_structure(tf.identity, of)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A context that turns TensorFlow's report of a failed `require` into its one sentence.
+
+    Raises:
+        InputError: A requirement failed inside.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = _FAILED.search(error.message)
+        if found is None:
+            raise
+        raise InputError(found[1].replace("] [", " ").replace("[", "").replace("]", "") + ".") from error
