@@ -18,7 +18,13 @@ T = TypeVar("T", bound=type)
 _HOMES = {
     "corruption": ("kmatgen.diffusion.corruption",),
     "field": ("kmatgen.diffusion.fields",),
-    "layer": ("kmatgen.layers", "kmatgen.diffusion.prior", "kmatgen.representations.active"),
+    "layer": (
+        "kmatgen.layers",
+        "kmatgen.diffusion.prior",
+        "kmatgen.representations.active",
+        "kmatgen.representations.decoder",
+        "kmatgen.representations.point_cloud_decoder",
+    ),
     "loss": ("kmatgen.adversarial.losses",),
     "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants", "kmatgen.models.diffusion"),
     "noise_schedule": ("kmatgen.diffusion.schedules",),

@@ -59,7 +59,8 @@ def consistency(copies: Copies) -> Consistency:
     coords = rows[:, :, COORDS]
     own = coords.var(axis=-1)[here]
     means = coords.mean(axis=-1)
-    moved = np.abs(proposed_positions(means, copies.differences[occupied], n_sites) - means)[here]
+    proposed = proposed_positions(means, copies.differences[occupied], n_sites).numpy()
+    moved = np.abs(proposed - means)[here]
     return Consistency(
         *(
             float(whole[:, _columns(names)].mean())

@@ -13,6 +13,7 @@ _HOMES = {
     "CrysTens": "crystens",
     "CrystalTable": "crystal_table",
     "Decoded": "base",
+    "Decoder": "decoder",
     "DirectionGraph": "direction_graph",
     "Flat": "flat",
     "PointCloud": "point_cloud",

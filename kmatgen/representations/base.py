@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable, lattice_volume
@@ -39,8 +41,9 @@ class Decoded:
 class Representation:
     """Crystals as float32 arrays that a network can learn, and back.
 
-    A subclass defines `learn`, `shapes`, `to_arrays` and `from_arrays`, lists arguments of its own in `get_config`,
-    which is plain JSON, and says in `keeps` what is the same after encoding and decoding.
+    A subclass defines `learn`, `shapes`, `to_arrays` and `decode_tensors` (or `from_arrays`, if it cannot be exported),
+    lists arguments of its own in `get_config`, which is plain JSON, and says in `keeps` what is the same after encoding
+    and decoding.
 
     Args:
         sites: Room for this many sites. `None`: as many as the largest crystal given to `fit` has.
@@ -70,9 +73,21 @@ class Representation:
         """Encode a table that has room for exactly `sites` sites."""
         raise NotImplementedError(f"{type(self).__name__} defines to_arrays.")
 
+    def decode_tensors(self, arrays: tf.Tensor | dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decode in TensorFlow, float32, whatever is in the arrays: what an exported model does.
+
+        Returns:
+            `lattice` `(n, 6)` in Angstrom and degrees, `species` `(n, sites)` int32, `coords` `(n, sites, 3)` in
+            [0, 1), `mask` `(n, sites)`, and for some `space_group` `(n,)` int32; 0 where there is no site.
+        """
+        raise InputError(
+            f"A model with this representation cannot answer in physical units. Received: {type(self).__name__}."
+        )
+
     def from_arrays(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """Columns `lattice`, `species`, `coords` and perhaps `space_group` of arrays, whatever is in them."""
-        raise NotImplementedError(f"{type(self).__name__} defines from_arrays.")
+        tensors = _map(tf.convert_to_tensor, arrays)
+        return {name: values.numpy() for name, values in self.decode_tensors(tensors).items()}
 
     # What all have
 
@@ -121,6 +136,23 @@ class Representation:
         with np.errstate(over="ignore", invalid="ignore"):
             columns = self.from_arrays(arrays)
         return keep_crystals(columns, finite)
+
+    @property
+    def decoder_layer(self) -> keras.layers.Layer:
+        """A new layer that does `decode_tensors`, with all constants in its configuration."""
+        from kmatgen.representations.decoder import Decoder
+
+        return Decoder(self)
+
+    def decoder_network(self) -> keras.Model:
+        """The decoder as a functional model of its own."""
+        self.check_fitted()
+        shapes = self.shapes
+        if isinstance(shapes, dict):
+            inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+        else:
+            inputs = keras.Input(shapes, name="arrays")
+        return keras.Model(inputs, self.decoder_layer(inputs), name="decoder")
 
     def mask(self, n_sites: np.ndarray) -> np.ndarray:
         """`(n, sites)` float32: 1 for each site of crystals with so many sites, 0 after."""

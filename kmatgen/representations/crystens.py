@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.registry import register
 from kmatgen.representations.base import Representation
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.parsimony import clustered, repeated
-from kmatgen.representations.site_order import wrapped
-from kmatgen.representations.site_rows import COORDS, FEATURES, count_sites, crystals, limits_of, site_rows
+from kmatgen.representations.site_rows import (
+    COORDS,
+    FEATURES,
+    count_sites,
+    crystals,
+    into_cell,
+    limits_of,
+    site_rows,
+    until_first,
+)
 
 HEADER = 12
 ALPHA = FEATURES.index("alpha")
@@ -142,10 +151,31 @@ class CrysTens(Representation):
 
     # Decoding
 
+    def decode_tensors(self, arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+        low, width = (limit.astype(np.float32) for limit in self._scale())
+        across, down = arrays[:, HEADER:, :11], tf.transpose(arrays[:, :11, HEADER:], [0, 2, 1, 3])
+        scaled = tf.reduce_mean(across + down, axis=-1) / 2
+        rows = scaled * width[:11] + low[:11]
+        if self.count == "published":
+            n_sites = _published_count(across[..., ALPHA, 0] * width[ALPHA] + low[ALPHA])
+        else:
+            n_sites = count_sites(scaled)
+        found = crystals(rows, n_sites)
+        differences = arrays[:, HEADER:, HEADER:, 1:] * width[11] + low[11]
+        coords = into_cell(proposed_positions(rows[..., COORDS], differences, n_sites))
+        return {**found, "coords": coords * found["mask"][..., None]}
+
     def from_arrays(self, arrays: np.ndarray) -> dict[str, np.ndarray]:
         starts = range(0, max(1, len(arrays)), _CHUNK)
-        parts = [self._decode(self.copies(arrays[start : start + _CHUNK])) for start in starts]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [super(CrysTens, self).from_arrays(arrays[start : start + _CHUNK]) for start in starts]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        coords, species = columns["coords"], columns["species"]
+        if self.coordinate_clusters:
+            coords = clustered(coords, species > 0, self.coordinate_clusters)
+        if self.atom_clusters:
+            numbers = species[..., None].astype(np.float64)
+            species = np.rint(clustered(numbers, species > 0, self.atom_clusters)[..., 0]).astype(int)
+        return {**columns, "coords": coords, "species": np.where(repeated(species, coords), 0, species)}
 
     def copies(self, arrays: np.ndarray) -> Copies:
         """The repeated values of tensors in physical units, from which their consistency can be judged.
@@ -166,26 +196,14 @@ class CrysTens(Representation):
         lengths = block[..., 0] * np.float32(width[12]) + np.float32(low[12])
         differences = block[..., 1:] * np.float32(width[11]) + np.float32(low[11])
         if self.count == "published":
-            n_sites = _published_count(rows[..., ALPHA, 0])
+            n_sites = _published_count(rows[..., ALPHA, 0]).numpy()
         else:
-            n_sites = count_sites(scaled.mean(axis=-1))
+            n_sites = count_sites(scaled.mean(axis=-1)).numpy()
         # The diagonal is 0 in both scales.
         sites = np.arange(self.sites)
         lengths[:, sites, sites] = 0.0
         differences[:, sites, sites] = 0.0
         return Copies(rows, lengths, differences, n_sites)
-
-    def _decode(self, copies: Copies) -> dict[str, np.ndarray]:
-        rows = copies.rows.mean(axis=-1)
-        columns = crystals(rows, copies.n_sites)
-        coords = proposed_positions(rows[..., COORDS], copies.differences, copies.n_sites)
-        coords, species = wrapped(coords, 0.5), columns["species"]
-        if self.coordinate_clusters:
-            coords = clustered(coords, species > 0, self.coordinate_clusters)
-        if self.atom_clusters:
-            numbers = species[..., None].astype(np.float64)
-            species = np.rint(clustered(numbers, species > 0, self.atom_clusters)[..., 0]).astype(int)
-        return {**columns, "coords": coords, "species": np.where(repeated(species, coords), 0, species)}
 
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = np.asarray(self.ranges["low"]), np.asarray(self.ranges["high"])
@@ -198,7 +216,7 @@ def published_limits() -> tuple[np.ndarray, np.ndarray]:
     return mean - below * std, mean + above * std
 
 
-def proposed_positions(coords: np.ndarray, differences: np.ndarray, n_sites: np.ndarray) -> np.ndarray:
+def proposed_positions(coords: tf.Tensor, differences: tf.Tensor, n_sites: tf.Tensor) -> tf.Tensor:
     """Positions of sites from where they stand and where the others, by their differences, put them.
 
     x_j becomes (1 - p) x_j + p mean_i(x_i - d_ij), p = 1 - 1 / (12 + n), d made antisymmetric.
@@ -208,20 +226,19 @@ def proposed_positions(coords: np.ndarray, differences: np.ndarray, n_sites: np.
         differences: `(n, sites, sites, 3)`, x_i - x_j.
         n_sites: `(n,)`; the sites after these count for nothing.
     """
-    sites = coords.shape[1]
-    here = (np.arange(sites) < n_sites[:, None]).astype(differences.dtype)[:, None]
-    number = np.maximum(n_sites, 1)[:, None, None]
-    into = (here @ differences.reshape(-1, sites, 3 * sites)).reshape(coords.shape)
-    out_of = (here[:, None] @ differences)[:, :, 0]
-    mean = (here @ coords - (into - out_of) / 2) / number
+    coords = tf.convert_to_tensor(coords)
+    differences = tf.cast(differences, coords.dtype)
+    here = tf.sequence_mask(n_sites, coords.shape[1], coords.dtype)
+    number = tf.cast(tf.maximum(n_sites, 1), coords.dtype)[:, None, None]
+    into = tf.einsum("ni,nijc->njc", here, differences)
+    out_of = tf.einsum("ni,njic->njc", here, differences)
+    mean = (tf.einsum("ni,nic->nc", here, coords)[:, None] - (into - out_of) / 2) / number
     share = 1 - 1 / (HEADER + number)
     return (1 - share) * coords + share * mean
 
 
-def _published_count(alpha: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        departs = np.abs(alpha - alpha[:, :1]) >= 0.2 * np.abs(alpha[:, :1])
-    return np.cumprod(~departs, axis=1).sum(axis=1)
+def _published_count(alpha: tf.Tensor) -> tf.Tensor:
+    return until_first(tf.abs(alpha - alpha[:, :1]) >= 0.2 * tf.abs(alpha[:, :1]))
 
 
 def _pairs(mask: np.ndarray) -> np.ndarray:

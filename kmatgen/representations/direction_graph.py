@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.registry import register
 from kmatgen.representations.base import Representation, check_elements
 from kmatgen.representations.crystal_table import CrystalTable
-from kmatgen.representations.site_rows import LATTICE, limits_of
+from kmatgen.representations.site_rows import LATTICE, into_cell, limits_of
 
 
 @register("representation")
@@ -57,21 +58,23 @@ class DirectionGraph(Representation):
             "directions": 2 * (differences - np.floor(differences + 0.5)) * pairs[..., None],
         }
 
-    def from_arrays(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        low, high = self._limits()
-        here = arrays["species"].max(axis=-1) > 0.5
-        elements = np.asarray(self.ranges["elements"])[arrays["species"].argmax(axis=-1)]
+    def decode_tensors(self, arrays: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        low, high = (limit.astype(np.float32) for limit in self._limits())
+        here = tf.reduce_max(arrays["species"], axis=-1) > 0.5
+        elements = tf.gather(tf.constant(self.ranges["elements"], tf.int32), tf.argmax(arrays["species"], axis=-1))
+        mask = tf.cast(here, tf.float32)
         return {
-            "lattice": arrays["lattice"].astype(np.float64) * (high - low) + low,
-            "species": np.where(here, elements, 0),
-            "coords": positions(arrays["directions"].astype(np.float64) / 2, here),
+            "lattice": arrays["lattice"] * (high - low) + low,
+            "species": tf.where(here, elements, 0),
+            "coords": positions(arrays["directions"] / 2, here) * mask[..., None],
+            "mask": mask,
         }
 
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(self.ranges["low"]), np.asarray(self.ranges["high"])
 
 
-def positions(differences: np.ndarray, here: np.ndarray) -> np.ndarray:
+def positions(differences: tf.Tensor, here: tf.Tensor) -> tf.Tensor:
     """Fractional coordinates from differences between all sites, the first present site at the origin.
 
     Args:
@@ -81,12 +84,13 @@ def positions(differences: np.ndarray, here: np.ndarray) -> np.ndarray:
     Returns:
         `(n, sites, 3)` in [0, 1).
     """
-    pairs = here[:, :, None] & here[:, None]
-    turns = np.exp(2j * np.pi * differences) * pairs[..., None]
-    rows = np.arange(len(here))
-    first = here.argmax(axis=1)
+    pairs = tf.cast(here[:, :, None] & here[:, None], differences.dtype)[..., None]
+    angles = 2 * np.pi * differences
+    turns = tf.complex(tf.cos(angles) * pairs, tf.sin(angles) * pairs)
+    first = tf.argmax(here, axis=1)
+    from_first = tf.gather(turns, first, axis=1, batch_dims=1)
+    to_first = tf.gather(turns, first, axis=2, batch_dims=1)
     # x_j - x_0 by way of every k, and back from 0 by way of every k to j.
-    there = np.einsum("njkc,nkc->njc", turns, turns[rows, first].conj())
-    back = np.einsum("nkjc,nkc->njc", turns.conj(), turns[rows, :, first])
-    coords = np.angle(there + back) / (2 * np.pi) % 1.0
-    return np.where(coords < 1.0, coords, 0.0)
+    there = tf.einsum("njkc,nkc->njc", turns, tf.math.conj(from_first))
+    back = tf.einsum("nkjc,nkc->njc", tf.math.conj(turns), to_first)
+    return into_cell(tf.math.angle(there + back) / (2 * np.pi))

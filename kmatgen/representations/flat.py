@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.registry import register
 from kmatgen.representations.base import Representation
@@ -39,10 +40,9 @@ class Flat(Representation):
         low, high = self._limits()
         return (site_rows(table) - low) / (high - low) * table.mask[..., None]
 
-    def from_arrays(self, arrays: np.ndarray) -> dict[str, np.ndarray]:
-        low, high = self._limits()
-        rows = arrays.astype(np.float64)
-        return crystals(rows * (high - low) + low, count_sites(rows))
+    def decode_tensors(self, arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+        low, high = (limit.astype(np.float32) for limit in self._limits())
+        return crystals(arrays * (high - low) + low, count_sites(arrays))
 
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(self.ranges["low"]), np.asarray(self.ranges["high"])

@@ -204,35 +204,21 @@ class PointCloud(Representation):
 
     # Decoding
 
-    def decode_tensors(self, fields: dict[str, tf.Tensor], mask: tf.Tensor) -> dict[str, tf.Tensor]:
+    def decode_tensors(self, arrays: dict[str, tf.Tensor], mask: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Training scale to physical units in TensorFlow; see `PointCloudDecoder`.
 
         Args:
-            fields: `lattice`, `species` and `coords`.
+            arrays: `lattice`, `species` and `coords`, and `mask` unless it is given by itself.
             mask: `(n, sites)`, above 1/2 where there is a site.
-
-        Returns:
-            `lattice` `(n, 6)` in Angstrom and degrees, `species` `(n, sites)` int32 atomic numbers, `coords`
-            `(n, sites, 3)` in [0, 1), `mask` `(n, sites)` float32; all 0 where there is no site.
         """
-        return self.decoder_layer({**{name: fields[name] for name in self.FIELDS}, "mask": mask})
+        fields = {name: arrays[name] for name in self.FIELDS}
+        return self.decoder_layer({**fields, "mask": arrays["mask"] if mask is None else mask})
 
     @property
     def decoder_layer(self) -> keras.layers.Layer:
-        """A new layer that decodes, with all constants in its configuration."""
         from kmatgen.representations.point_cloud_decoder import PointCloudDecoder
 
         return PointCloudDecoder(self)
-
-    def decoder_network(self) -> keras.Model:
-        """The decoder as a functional model from `lattice`, `species`, `coords`, `mask` to physical units."""
-        import keras
-
-        inputs = {name: keras.Input(shape, name=name) for name, shape in self.shapes.items()}
-        return keras.Model(inputs, self.decoder_layer(inputs), name="point_cloud_decoder")
-
-    def from_arrays(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: values.numpy() for name, values in self.decode_tensors(arrays, arrays["mask"]).items()}
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:

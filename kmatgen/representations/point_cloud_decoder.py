@@ -11,6 +11,7 @@ import tensorflow as tf
 from kmatgen.registry import register
 from kmatgen.representations.lattice_code import decode_lattice
 from kmatgen.representations.point_cloud import PointCloud
+from kmatgen.representations.site_rows import into_cell
 
 
 @register("layer")
@@ -62,10 +63,7 @@ class PointCloudDecoder(keras.layers.Layer):
         return tf.gather(self._constant("numbers", tf.int32), tf.argmin(distance, axis=-1))
 
     def _coords(self, coords: tf.Tensor) -> tf.Tensor:
-        values = coords * self._constant("coords_scale") + self._constant("coords_mean")
-        values -= tf.floor(values)
-        # A tiny negative number rounds to 1.
-        return tf.where(values < 1.0, values, 0.0)
+        return into_cell(coords * self._constant("coords_scale") + self._constant("coords_mean"))
 
     def _constant(self, name: str, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.constant(self.representation.constants[name], dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.elements import HEAVIEST
@@ -28,25 +29,32 @@ def site_rows(table: CrystalTable) -> np.ndarray:
     return rows
 
 
-def crystals(rows: np.ndarray, n_sites: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of a table from rows of sites, of which the first `n_sites` are there: the copies of the cell averaged.
+def crystals(rows: tf.Tensor, n_sites: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Crystals of rows of sites, of which the first `n_sites` are there: the copies of the cell averaged.
 
     Args:
         rows: `(n, sites, 11)` of `FEATURES`.
         n_sites: `(n,)`.
+
+    Returns:
+        `lattice` `(n, 6)`, `species` `(n, sites)`, `coords` `(n, sites, 3)` in [0, 1), `mask` `(n, sites)`,
+        `space_group` `(n,)`; 0 where there is no site.
     """
-    here = np.arange(rows.shape[1]) < n_sites[:, None]
-    cell = (rows[..., REPEATED] * here[..., None]).sum(axis=1) / np.maximum(n_sites, 1)[:, None]
+    mask = tf.sequence_mask(n_sites, rows.shape[1], rows.dtype)
+    number = tf.cast(tf.maximum(n_sites, 1), rows.dtype)[:, None]
+    cell = tf.reduce_sum(rows[..., REPEATED] * mask[..., None], axis=1) / number
+    # What is no element stays none, and fits an integer.
+    species = tf.cast(tf.round(tf.clip_by_value(rows[..., ATOM], -1, HEAVIEST + 1) * mask), tf.int32)
     return {
         "lattice": cell[:, :6],
-        # What is no element stays none, and fits an integer.
-        "species": np.where(here, np.rint(np.clip(rows[..., ATOM], -1, HEAVIEST + 1)), 0).astype(int),
-        "coords": wrapped(rows[..., COORDS], 0.5),
-        "space_group": np.clip(np.rint(cell[:, 6]), 0, 230).astype(int),
+        "species": species,
+        "coords": into_cell(rows[..., COORDS]) * mask[..., None],
+        "mask": mask,
+        "space_group": tf.cast(tf.round(tf.clip_by_value(cell[:, 6], 0, 230)), tf.int32),
     }
 
 
-def count_sites(rows: np.ndarray) -> np.ndarray:
+def count_sites(rows: tf.Tensor) -> tf.Tensor:
     """How many sites rows in training scale hold, in which what is absent is 0.
 
     The cell is repeated in every row. A row is there if these numbers are nearer to those of the first row than to 0;
@@ -56,12 +64,24 @@ def count_sites(rows: np.ndarray) -> np.ndarray:
         rows: `(n, sites, 11)` of `FEATURES`, scaled.
 
     Returns:
-        `(n,)`, at least 1 unless the first row is 0.
+        `(n,)` int32, at least 1 unless the first row is 0.
     """
     cells = rows[..., REPEATED]
     first = cells[:, :1]
-    there = (cells * first).sum(axis=-1) > (first**2).sum(axis=-1) / 2
-    return np.cumprod(there, axis=1).sum(axis=1)
+    there = tf.reduce_sum(cells * first, axis=-1) > tf.reduce_sum(first**2, axis=-1) / 2
+    return until_first(~there)
+
+
+def until_first(ends: tf.Tensor) -> tf.Tensor:
+    """`(n,)` how many columns of each row of `(n, sites)` come before the first that is true."""
+    return tf.reduce_sum(tf.math.cumprod(tf.cast(~ends, tf.int32), axis=1), axis=1)
+
+
+def into_cell(coords: tf.Tensor) -> tf.Tensor:
+    """Fractional coordinates moved by whole cells into [0, 1)."""
+    inside = coords - tf.floor(coords)
+    # A tiny negative number rounds to 1.
+    return tf.where(inside < 1.0, inside, tf.zeros_like(inside))
 
 
 def limits_of(table: CrystalTable, room: float = 0.25) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.registry import register
@@ -122,13 +123,11 @@ class XtalImage(Representation):
 
     # Decoding
 
-    def from_arrays(self, arrays: np.ndarray) -> dict[str, np.ndarray]:
-        low, high = (limit[:-1] for limit in self._limits())
-        across, down = arrays[:, HEADER:, :HEADER, 0], arrays[:, :HEADER, HEADER:, 0].swapaxes(1, 2)
-        lines = (across.astype(np.float64) + down) / 2
-        n_sites = count_sites(lines[..., _OF_SITE])
-        rows = (lines * (high - low) + low)[..., _OF_SITE]
-        return crystals(rows, n_sites)
+    def decode_tensors(self, arrays: tf.Tensor) -> dict[str, tf.Tensor]:
+        low, high = (limit[_OF_SITE].astype(np.float32) for limit in self._limits())
+        across, down = arrays[:, HEADER:, :HEADER, 0], tf.transpose(arrays[:, :HEADER, HEADER:, 0], [0, 2, 1])
+        rows = tf.gather((across + down) / 2, _OF_SITE, axis=-1)
+        return crystals(rows * (high - low) + low, count_sites(rows))
 
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(self.ranges["low"]), np.asarray(self.ranges["high"])

@@ -31,7 +31,7 @@ def test_errors_of_edges_average(rng):
     coords[:, 0] = 0
     differences = coords[:, :, None] - coords[:, None]
     noisy = differences + rng.normal(0, 0.02, differences.shape)
-    found = positions(noisy, np.ones((1, 30), bool))
+    found = positions(noisy, np.ones((1, 30), bool)).numpy()
     error = (found - coords + 0.5) % 1 - 0.5
     # Two of the four noises of a way differ from site to site: 0.02 sqrt(2 / 60), and as much for the first site.
     assert_allclose(error.std(), 0.02 * np.sqrt(4 / 60), rtol=0.35)

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
@@ -123,6 +124,27 @@ def test_what_does_not_fit_is_said(case):
         representation.encode(triclinic(2, sites=60))
     with pytest.raises(InputError, match="of shape"):
         representation.decode(np.zeros((2, 7)))
+
+
+@pytest.mark.parametrize("name", GEOMETRY)
+def test_a_saved_decoder_does_the_same(name, tmp_path):
+    representation, table = ALL[name][0](), triclinic(7)
+    arrays = representation.fit(table).encode(table)
+    network = representation.decoder_network()
+    network.save(tmp_path / "decoder.keras")
+    expected = representation.decode(arrays).table
+    for decoder in (network, registry.load_model(tmp_path / "decoder.keras"), tf.function(network)):
+        found = decoder(arrays)
+        assert_array_equal(found["species"], expected.species)
+        assert found["species"].dtype == tf.int32
+        assert_array_equal(found["mask"], expected.mask)
+        assert_allclose(found["lattice"], expected.lattice, rtol=1e-5)
+        assert_allclose((found["coords"] - expected.coords + 0.5) % 1, 0.5, atol=2e-6)
+
+
+def test_what_has_no_geometry_has_no_decoder():
+    with pytest.raises(InputError, match="cannot answer in physical units"):
+        Composition().fit(triclinic()).decoder_network()
 
 
 @cache
