@@ -1,0 +1,77 @@
+"""Train a generator of crystals and judge what it makes, as the literature does.
+
+With no data of your own it learns the structure prototypes that pymatgen ships:
+
+    python apps/crystal_generation.py
+    python apps/crystal_generation.py --data perov_5/train.csv -n 4000 --published perov_5
+    python apps/crystal_generation.py --data cifs/ --conditions band_gap composition --ask band_gap=1.5
+
+The run goes to runs/crystals: CIF files, a csv table and crystals.html in generated/; the SavedModel to
+saved_models/crystals.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kmatgen import presets
+from kmatgen.cli import run_or_explain
+from kmatgen.cli.startup import import_tensorflow
+from kmatgen.errors import InputError
+
+FAMILIES = [name.removeprefix("crystal_") for name in presets.PRESETS if name.startswith("crystal_")]
+
+
+def main() -> None:
+    """Parse, train, generate, score, say where the results are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="prototypes", help="folder of CIF, POSCAR or JSON files, or a csv table")
+    parser.add_argument("--family", choices=FAMILIES, default="diffusion", help="kind of model (default: diffusion)")
+    parser.add_argument("-n", type=int, default=1000, help="crystals to generate (default: 1000)")
+    parser.add_argument("--epochs", type=int, help="epochs, of several passes each (default: the preset's)")
+    parser.add_argument("--conditions", nargs="*", default=[], metavar="NAME",
+                        help="space_group, composition, chemical_system or property columns to learn")  # fmt: skip
+    parser.add_argument("--ask", nargs="*", default=[], metavar="NAME=VALUE", help="what to generate crystals for")
+    parser.add_argument("--symprec", type=float, default=0.1, help="tolerance of symmetries in Angstrom (default: 0.1)")
+    parser.add_argument("--published", choices=("perov_5", "carbon_24"), help="published scores to show beside")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that score (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="PATH=VALUE")
+    parser.add_argument("--out", type=Path, default=Path("runs/crystals"), help="folder of the run")
+    parser.add_argument("--export", type=Path, default=Path("saved_models/crystals"), help="SavedModel folder")
+    options = parser.parse_args()
+    if not all("=" in wish for wish in options.ask):
+        raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {' '.join(options.ask)}.")
+    request = dict(wish.split("=", 1) for wish in options.ask)
+    settings = dict(presets.parse_setting(setting) for setting in options.settings)
+    settings |= {"data.source": options.data, "seed": options.seed, "data.crystals.conditions": options.conditions}
+    settings |= {} if options.epochs is None else {"fit.epochs": options.epochs}
+
+    import_tensorflow()
+    from kmatgen import training
+    from kmatgen.crystal_generation import generate_crystals, write_generation
+    from kmatgen.data.sources import open_source
+    from kmatgen.sampling import export_run
+
+    run = training.train(presets.resolve(f"crystal_{options.family}", settings), options.out)
+    export_run(run, options.export)
+    crystals = open_source(run.config["data"], options.seed).crystals
+    print(f"Generating and scoring {options.n} crystals ...")
+    generated = generate_crystals(run.load_model(), crystals, options.n, options.seed, request, options.symprec)
+    folder = run.folder / "generated"
+    rows = write_generation(generated, crystals, folder, options.published, options.seed, jobs=options.jobs)
+    for name, value in rows["generated"].items():
+        print(f"{name:<24} {value:8.3f}    real {rows['real'][name]:8.3f}")
+    print(f"""
+Report:      {folder / "crystals.html"}
+Crystals:    {folder / "crystals.csv"}, {folder / "cif"}
+SavedModel:  {options.export}
+
+Next:
+  kmatgen sample {options.export} -n 64 --seed 1
+  kmatgen data {folder / "crystals.csv"}""")
+
+
+if __name__ == "__main__":
+    run_or_explain(main)

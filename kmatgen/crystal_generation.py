@@ -1,0 +1,156 @@
+"""From a trained model to crystals that can be used: generated, symmetrised, scored, written, reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kmatgen.crystal_files import write_crystals
+from kmatgen.crystal_pictures import crystal_distributions, crystal_grid
+from kmatgen.data.crystal_source import CrystalSource
+from kmatgen.metrics.crystal_published import PUBLISHED
+from kmatgen.metrics.crystal_scores import score_rows
+from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
+from kmatgen.models.base import GenerativeModel
+from kmatgen.report import picture, render
+from kmatgen.representations.base import keep_crystals
+from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.symmetrise import SymmetryReport, symmetrise
+
+_PICTURED = 16
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedCrystals:
+    """What a model generated.
+
+    Attributes:
+        drawn: All crystals as the model made them; those that make no cell among them.
+        refused: `(n,)` why a row makes no crystal, empty where it does.
+        table: Those that do, in their symmetry.
+        moved: What symmetrising them moved.
+    """
+
+    drawn: CrystalTable
+    refused: np.ndarray
+    table: CrystalTable
+    moved: SymmetryReport
+
+
+def generate_crystals(
+    model: GenerativeModel,
+    crystals: CrystalSource,
+    n: int,
+    seed: int = 0,
+    request: dict[str, Any] | None = None,
+    symprec: float = 0.1,
+    **options: Any,
+) -> GeneratedCrystals:
+    """Generate crystals and find the symmetry that they nearly have.
+
+    Args:
+        model: Trained on these crystals.
+        crystals: The data that it was trained on.
+        n: Number of crystals.
+        seed: The same seed gives the same crystals.
+        request: What is asked for, see `CrystalConditions.asked`.
+        symprec: How far atoms may stand from where a symmetry puts them, Angstrom.
+        **options: Passed on to `generate`, such as `steps`, `guidance`, `fixed`, `near` and `strength`.
+
+    Raises:
+        InputError: The model does not know what is asked for.
+    """
+    condition: dict[str, Any] | None = crystals.asked(request or {})
+    if crystals.are_sets and "mask" not in (condition or {}):
+        # Small crystals cost little where they are together.
+        masks = model.draw_conditions(n, seed)["mask"].numpy()
+        condition = {**(condition or {}), "mask": masks[np.argsort(masks.sum(axis=1), kind="stable")]}
+    samples = model.generate(n, condition, seed=seed, batch_size=256, **options)
+    decoded = keep_crystals(samples)
+    table, moved = symmetrise(decoded.table, symprec)
+    columns = {name: samples[name] for name in ("lattice", "species", "coords")}
+    drawn = CrystalTable(**columns, space_group=np.zeros(n, np.int16))
+    return GeneratedCrystals(drawn, decoded.refused, table, moved)
+
+
+def write_generation(
+    generated: GeneratedCrystals,
+    crystals: CrystalSource,
+    folder: str | Path,
+    published: str | None = None,
+    seed: int = 0,
+    **scoring: Any,
+) -> dict[str, dict[str, float]]:
+    """Score generated crystals and write all there is to see of them.
+
+    Leaves `cif/`, `crystals.csv`, `refused.csv`, `scores.csv`, pictures and `crystals.html` in the folder.
+
+    Args:
+        generated: From `generate_crystals`.
+        crystals: The data that the model was trained on; what was held out of them is the reference.
+        folder: Where to write.
+        published: Name of a set of published scores to show beside, see `kmatgen.metrics.crystal_published`.
+        seed: Of draws in scoring.
+        **scoring: Options of `score_crystals`, such as `jobs` and `cache`.
+
+    Returns:
+        Scores by row and name.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = score_rows(generated.drawn, crystals.test, crystals.train, seed=seed, **scoring)
+    scores = pd.DataFrame(rows).T
+    for row in PUBLISHED.get(published or "", ()):
+        scores.loc[f"{row.model} (published)"] = pd.Series(row.scores)
+    scores.to_csv(folder / "scores.csv", index_label="crystals")
+
+    table, moved = generated.table, generated.moved
+    checked = {
+        "structurally_valid": structurally_valid(table),
+        "compositionally_valid": compositionally_valid(table),
+        "symmetrised_by": moved.displacement,
+    }
+    write_crystals(table, folder, pd.DataFrame(checked))
+    refused = np.flatnonzero(generated.refused != "")
+    pd.DataFrame({"row": refused, "reason": generated.refused[refused]}).to_csv(folder / "refused.csv", index=False)
+    tables = {"generated": table, "held out": crystals.test}
+    figures = [
+        picture(
+            crystal_grid(table[_spread(len(table))], folder / "generated.png"),
+            "Generated crystals",
+            "Cells in their symmetry, drawn from all that were generated.",
+        ),
+        picture(
+            crystal_grid(crystals.test[_spread(len(crystals.test))], folder / "held_out.png"),
+            "Real crystals",
+            "Held-out data, never trained on, to judge the generated ones by.",
+        ),
+        picture(
+            crystal_distributions(tables, folder / "distributions.png"),
+            "Distributions",
+            "Density, elements and space groups of generated and of held-out crystals.",
+        ),
+    ]
+    render(
+        "crystals.html",
+        folder / "crystals.html",
+        title=f"{len(generated.drawn):,} generated crystals",
+        scores=scores,
+        data=crystals.describe(),
+        refused=pd.Series(generated.refused[refused]).value_counts().to_dict(),
+        symmetric=float((moved.space_group > 1).mean()) if len(table) else 0.0,
+        displacement=float(np.median(moved.displacement)) if len(table) else 0.0,
+        train=len(crystals.train),
+        test=len(crystals.test),
+        figures=figures,
+    )
+    return rows
+
+
+def _spread(n: int) -> np.ndarray:
+    """Rows spread evenly over a table, for a picture."""
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, _PICTURED)).astype(int))
