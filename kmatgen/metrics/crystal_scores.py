@@ -59,8 +59,9 @@ def score_crystals(
         Distances of the valid ones from the reference: `density_distance` (g / cm^3), `element_number_distance`
         (Wasserstein-1), `element_distance`, `space_group_distance` (total variation, 0 to 1).
         `cov_recall`, `cov_precision`: COV-R, COV-P.
-        `lattice_error` (Angstrom), `lattice_error_matched`: aMAE and the share of crystals it is measured on.
-        `overlap_reference`, and with `training` `overlap_training`, `memorisation`: by key.
+        By key, unless the reference is all of one (structures of one element): `lattice_error` (Angstrom) and
+        `lattice_error_matched`, aMAE and the share of crystals it is measured on; `overlap_reference`, and with
+        `training` `overlap_training`, `memorisation`.
 
     Raises:
         InputError: Nothing generated, or no reference.
@@ -126,6 +127,8 @@ def _distances(valid: CrystalTable, reference: CrystalTable, samples: int | None
 
 def _by_key(generated: CrystalTable, reference: CrystalTable, training: CrystalTable | None) -> dict[str, float]:
     keys, reference_keys = role_keys(generated), role_keys(reference)
+    if len(set(reference_keys)) == 1:
+        return {}
     error = lattice_error(generated, reference, keys, reference_keys)
     scores = {
         "lattice_error": error.error,

@@ -6,7 +6,7 @@ from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_crystals, score_rows
 
-from .crystals import broken, perovskites
+from .crystals import broken, cubic, perovskites
 
 REAL = perovskites([3.9, 4.0, 4.1, 4.2], [[38, 22, 8, 8, 8], [20, 40, 8, 8, 7], [56, 72, 7, 7, 8], [12, 25, 9, 9, 9]])
 
@@ -34,6 +34,13 @@ def test_nothing_valid_gives_nan_and_no_error():
     assert scores["valid"] == scores["unique"] == scores["novel"] == scores["cov_recall"] == 0
     assert np.isnan(scores["density_distance"])
     assert np.isnan(scores["lattice_error"])
+
+
+def test_keys_say_nothing_of_one_element():
+    carbon = cubic([3.5, 3.6], [[6, 6]] * 2, [[0, 0, 0], [0.25, 0.25, 0.25]])
+    scores = score_crystals(carbon, carbon, carbon)
+    assert scores["cov_recall"] == 1
+    assert not {"lattice_error", "overlap_reference", "memorisation"} & set(scores)
 
 
 def test_nothing_at_all_is_refused():
