@@ -20,6 +20,8 @@ _HOMES = {
     "grain_statistics": "polycrystals",
     "micrograph_patches": "patches",
     "polycrystal": "polycrystals",
+    "prepare_crystals": "crystals_tfds",
+    "prepared_crystals": "crystals_tfds",
     "read_crystals": "crystals",
     "split_files": "splits",
     "split_table": "crystal_splits",

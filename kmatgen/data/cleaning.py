@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,15 +88,16 @@ class CleaningReport(Sequence[RefusedEntry]):
         counts = "; ".join(f"{reason}: {count}" for reason, count in self.counts.items())
         return f"{self.accepted} crystals accepted, {len(self)} refused" + (f" ({counts})" if counts else "")
 
-    def write_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write a row for each refused entry: origin, reason, detail.
+    def as_csv(self) -> str:
+        """A row for each refused entry: origin, reason, detail."""
+        text = io.StringIO(newline="")
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["origin", "reason", "detail"])
+        rows.writerows((entry.origin, entry.reason, entry.detail) for entry in self)
+        return text.getvalue()
 
-        Returns:
-            The path.
-        """
+    def write_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write `as_csv` into a file, and return its path."""
         path = Path(path)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["origin", "reason", "detail"])
-            rows.writerows((entry.origin, entry.reason, entry.detail) for entry in self)
+        path.write_text(self.as_csv(), encoding="utf-8")
         return path

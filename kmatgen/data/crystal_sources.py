@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kmatgen.data.crystal_files import SUFFIXES, Entry, file_kind, text_kind
-from kmatgen.data.reading import SUFFIXES as IMAGES
 from kmatgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: s
 
 def holds_crystals(source: str | os.PathLike[str]) -> bool:
     """Whether a source is one for `read_crystals`, rather than a folder of images: by what most of its files are."""
+    from kmatgen.data.reading import SUFFIXES as IMAGES
+
     path = Path(source)
     if not path.is_dir():
         return path.is_file() or str(source) == "prototypes"
