@@ -16,7 +16,7 @@ from scipy import fft, sparse
 from kmatgen.errors import InputError
 from kmatgen.metrics.inputs import as_fields, check_positive, check_same_sides
 
-_CHUNK = 1 << 22  # values transformed at a time, so that memory does not grow with the number of samples
+_CHUNK = 1 << 19  # values transformed at a time: they fit into the cache, and memory does not grow with the samples
 
 
 class Curve(NamedTuple):
@@ -111,7 +111,7 @@ def _correlate(fields: np.ndarray, periodic: bool) -> np.ndarray:
     sides, axes = fields.shape[1:], tuple(range(1, fields.ndim))
     # Half a side of zeros keeps the ends of a vector, at most so long, from meeting around the sample.
     lengths = sides if periodic else tuple(fft.next_fast_len(side + side // 2, real=True) for side in sides)
-    spectrum = fft.rfftn(fields, lengths, axes, workers=-1)
+    spectrum = fft.rfftn(fields.astype(np.float64, copy=False), lengths, axes, workers=-1)
     power = spectrum.real**2 + spectrum.imag**2
     sums = fft.irfftn(power, lengths, axes, workers=-1)
     if periodic:

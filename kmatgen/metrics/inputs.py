@@ -12,7 +12,7 @@ _LEAST_SIDE = 4
 
 
 def as_fields(name: str, values: np.ndarray, least: int = 1) -> np.ndarray:
-    """Images `(n, height, width)` or volumes `(n, depth, height, width)` in float64, checked.
+    """Images `(n, height, width)` or volumes `(n, depth, height, width)` in their own type, checked.
 
     Args:
         name: What to call them in an error.
@@ -25,7 +25,7 @@ def as_fields(name: str, values: np.ndarray, least: int = 1) -> np.ndarray:
     fields = np.asarray(values)
     _check_sides(name, fields)
     _check_numbers(name, fields, least)
-    return fields.astype(np.float64, copy=False)
+    return fields
 
 
 def as_phases(name: str, values: np.ndarray) -> np.ndarray:

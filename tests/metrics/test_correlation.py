@@ -1,10 +1,16 @@
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 
 from kmatgen import InputError
-from kmatgen.metrics import radial_average, rms_two_point_error, two_point_correlation, two_point_curve
+from kmatgen.metrics import radial_average, rms_two_point_error, segment, two_point_correlation, two_point_curve
 from tests.metrics.fields import checkerboard, overlapping_discs
+
+UHCS = Path(__file__).parents[3] / "shared" / "data" / "uhcs"
 
 
 def by_shifting(field, vector):
@@ -96,3 +102,24 @@ def test_agrees_with_porespy(rng):
     theirs = metrics.two_point_correlation(image, bins=np.arange(-0.5, 24))
     ours = two_point_curve(image[None], periodic=False)
     assert_allclose(ours.values[0, :24], theirs.probability[:24] * image.mean(), rtol=1e-6)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not UHCS.is_dir(), reason="the UHCS micrographs are not there")
+def test_tells_microconstituents_of_real_steel_apart():
+    """Tiles of 128 pixels, Otsu: halves of one class, divided by image, against spheroidite and network."""
+    with (UHCS / "metadata.csv").open() as file:
+        labels = {row["path"]: row["primary_microconstituent"] for row in csv.DictReader(file)}
+    phases = {
+        kind: [segment(tiles(path)) for path, label in labels.items() if label == kind]
+        for kind in ("spheroidite", "network")
+    }
+    within = [rms_two_point_error(*map(np.concatenate, (x[::2], x[1::2])), periodic=False) for x in phases.values()]
+    between = rms_two_point_error(*map(np.concatenate, phases.values()), periodic=False)
+    assert_allclose(between, 0.335, atol=0.005)
+    assert max(within) < between / 3
+
+
+def tiles(name):
+    image = np.asarray(Image.open(UHCS / name).convert("L"))[:384, :640] / 255.0  # above the data bar
+    return image.reshape(3, 128, 5, 128).swapaxes(1, 2).reshape(15, 128, 128, 1)
