@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from kmatgen.errors import InputError
 from kmatgen.metrics.inputs import as_images
@@ -64,12 +65,17 @@ class Otsu:
 
     Args:
         phases: Number of phases, 2 to 5.
+        smoothing: Standard deviation in pixels of a Gaussian that goes first. Without it a noisy micrograph has specks
+            of each phase in the other; with it generated images without noise are compared fairly with such ones.
     """
 
-    def __init__(self, phases: int = 2):
-        if phases not in range(2, 6):
-            raise InputError(f"Otsu divides into 2 to 5 phases. Received: {phases!r}.")
+    def __init__(self, phases: int = 2, smoothing: float = 0.0):
+        if phases not in range(2, 6) or smoothing < 0:
+            raise InputError(
+                f"Otsu divides into 2 to 5 phases, with smoothing of at least 0. Received: {phases!r}, {smoothing!r}."
+            )
         self.phases = phases
+        self.smoothing = smoothing
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Segment.
@@ -78,6 +84,7 @@ class Otsu:
             InputError: An image has fewer grey levels than there shall be phases.
         """
         grey = to_grey(images)
+        grey = ndimage.gaussian_filter(grey, self.smoothing, axes=range(1, grey.ndim)) if self.smoothing else grey
         thresholds = [self._thresholds(image, index) for index, image in enumerate(grey)]
         return np.stack([np.digitize(image, bins, right=True) for image, bins in zip(grey, thresholds, strict=True)])
 

@@ -17,6 +17,14 @@ def test_otsu_finds_the_phases_of_each_image(rng):
     assert_array_equal(segment(three[..., None], "otsu", phases=3), 2 * three)
 
 
+def test_smoothing_removes_specks(rng):
+    truth = checkerboard(side=48, cell=16)[None]
+    noisy = np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.15, truth.shape), 0, 1)[..., None]
+    wrong = [np.mean(segment(noisy, smoothing=width) != truth) for width in (0.0, 1.5)]
+    assert wrong[0] > 0.05
+    assert wrong[1] < 0.03
+
+
 def test_threshold_and_functions():
     images = np.linspace(0, 1, 16).reshape(1, 4, 4, 1)
     assert_array_equal(segment(images, "threshold", level=0.7)[0], images[0, ..., 0] > 0.7)
@@ -49,7 +57,7 @@ def test_grey():
         (lambda: segment(np.full((2, 8, 8, 1), np.nan)), "finite"),
         (lambda: segment(np.zeros((8, 8, 1))), r"images \(n, height, width, channels\)"),
         (lambda: segmenter("kmeans"), "one of otsu, threshold, colours, or a function. Received: 'kmeans'"),
-        (lambda: segmenter("otsu", phases=9), "2 to 5 phases. Received: 9"),
+        (lambda: segmenter("otsu", phases=9), "2 to 5 phases, with smoothing of at least 0. Received: 9"),
         (lambda: segment(np.zeros((2, 8, 8, 1)), "colours"), "at least 2 colours. Received: 1"),
         (lambda: Colours(2)(np.zeros((2, 8, 8, 1))), "call fit with them first"),
     ],
