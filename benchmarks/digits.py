@@ -32,8 +32,10 @@ N_SAMPLES, SIZE = 2000, 32
 
 def configuration(preset: str, data: str, epochs: int, seed: int) -> presets.Config:
     """The preset on digits of 32 x 32."""
-    paths = {"data.source": f"digits:{data}" if data else "digits", "data.size": SIZE, "fit.ema": 0.99, "seed": seed}
-    return presets.resolve(preset, {**paths, "fit.batch_size": 64, "fit.epochs": epochs, "fit.sample_every": 5})
+    paths = {"data.source": f"digits:{data}" if data else "digits", "data.size": SIZE, "seed": seed}
+    # Judged here, not while training.
+    fit = {"epochs": epochs, "batch_size": 64, "sample_every": 5, "ema": 0.99, "evaluate_every": 0}
+    return presets.resolve(preset, {**paths, **{f"fit.{name}": value for name, value in fit.items()}})
 
 
 def classifier(source: Source, epochs: int = 4) -> keras.Model:
