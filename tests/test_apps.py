@@ -42,3 +42,18 @@ def test_digits_gan(tmp_path, monkeypatch):
     with Image.open(tmp_path / "runs/digits_gan/digits_gan.png") as figure:
         assert figure.size[1] == 520
     assert (tmp_path / "runs/digits_gan/infogan_0001.png").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [("--dimensions", 3, "--size", 16), ("--data", "phases", "--phases", 3, "--size", 16), ("--size", 32)]
+)
+def test_microstructure_gan(tmp_path, monkeypatch, capsys, options):
+    given = [*options, *(("--fraction",) if "--size" in options[1:] else ()), "--n", 200, "--epochs", 1]
+    run(monkeypatch, tmp_path, "microstructure_gan.py", *given)
+    printed = capsys.readouterr().out
+    assert "runs/microstructure_gan/report.html" in printed
+    left = {path.name for path in (tmp_path / "runs/microstructure_gan").iterdir()}
+    asked = {"phase_fractions.png"} if "--fraction" in given else set()
+    assert {"samples.png", "tiled.png", "adversarial_curves.png", "report.html"} | asked <= left
+    assert (tmp_path / "saved_models/microstructure_gan/saved_model.pb").is_file()

@@ -28,9 +28,16 @@ def require(condition: tf.Tensor | bool, sentence: str, *values: Any, of: Any) -
     Returns:
         `of`, to be computed with.
     """
-    check = tf.debugging.Assert(condition, [f"InputError: {sentence}", *values])
-    with tf.control_dependencies([] if check is None else [check]):
+    if tf.executing_eagerly():
+        if not condition:
+            raise InputError(f"{' '.join(str(part) for part in (sentence, *map(_plain, values)))}.")
+        return of
+    with tf.control_dependencies([tf.debugging.Assert(condition, [f"InputError: {sentence}", *values])]):
         return tf.nest.map_structure(tf.identity, of)
+
+
+def _plain(value: Any) -> Any:
+    return value.numpy() if tf.is_tensor(value) else value
 
 
 @contextmanager

@@ -1,0 +1,27 @@
+import pytest
+import tensorflow as tf
+
+import kmatgen as kg
+from kmatgen.models.requirements import explained, require
+
+
+@tf.function
+def halved(x):
+    x = require(x % 2 == 0, "A number is even. Received:", x, "and", x + 1, of=x)
+    return x // 2
+
+
+def test_what_is_required_goes_on():
+    assert int(halved(tf.constant(6))) == 3
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_failed_requirement_is_one_sentence(eagerly):
+    step = halved.python_function if eagerly else halved
+    with pytest.raises(kg.InputError, match=r"^A number is even\. Received: 7 and 8\.$"), explained():
+        step(tf.constant(7))
+
+
+def test_other_errors_stay():
+    with pytest.raises(tf.errors.InvalidArgumentError), explained():
+        tf.reshape(tf.zeros(3), (2,))
