@@ -210,3 +210,27 @@ def test_a_conditional_gan_is_asked_judged_and_resumed(tmp_path):
     training.resume(run.folder, {"fit.epochs": 2}, verbose=0)
     assert len(run.history()) == 2
     assert {"volume_fraction", "gradient_penalty"} <= set(run.history())
+
+
+@pytest.mark.slow
+def test_a_diffusion_is_averaged_sampled_and_resumed(tmp_path):
+    settings = {
+        "data.size": 16,
+        "data.polycrystal.n": 20,
+        "data.polycrystal.colouring": "grey",
+        "data.channels": 1,
+        "fit.batch_size": 8,
+        "fit.epochs": 1,
+        "fit.evaluate_every": 0,
+        "model.config.steps": 2,
+        "networks.denoiser.config.filters": [4],
+    }
+    whole = training.train(presets.resolve("diffusion_32", {**settings, "fit.epochs": 2}), tmp_path / "a", verbose=0)
+    half = training.train(presets.resolve("diffusion_32", settings), tmp_path / "b", verbose=0)
+    training.resume(half.folder, {"fit.epochs": 2}, verbose=0)
+    pd.testing.assert_frame_equal(half.history(), whole.history())
+    model, again = whole.load_model(), half.load_model()
+    assert model.averages["denoiser"].updates == again.averages["denoiser"].updates == 4
+    assert_array_equal(model.generate(2, seed=0), again.generate(2, seed=0))
+    assert {path.name for path in (whole.folder / "samples").iterdir()} == {"epoch_0001.png", "epoch_0002.png"}
+    assert "Loss curves" in (whole.folder / "report.html").read_text()

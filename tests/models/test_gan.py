@@ -5,6 +5,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
+from kmatgen.export import ServedModel
 from kmatgen.models import gan_variants
 from kmatgen.models.gan import GAN
 from kmatgen.models.structures import number_of_classes
@@ -104,6 +105,35 @@ class TestStep:
         assert np.isfinite(history["gradient_penalty"]).all()
         samples = model.generate(5, seed=1)
         assert {name: value.shape for name, value in samples.items()} == {"lattice": (5, 6), "coords": (5, 9)}
+
+    def test_conditions_may_be_dicts(self, tmp_path):
+        def entries():
+            return {"mask": keras.Input((2,), name="mask"), "property": keras.Input((1,), name="property")}
+
+        asked, noise = entries(), keras.Input((3,), name="noise")
+        joined = keras.layers.Concatenate()([noise, *asked.values()])
+        made = {name: keras.layers.Dense(size, dtype="float32", name=name)(joined) for name, size in FIELDS.items()}
+        generator = keras.Model({"noise": noise, "condition": asked}, made)
+        fields, asked = {name: keras.Input((size,), name=name) for name, size in FIELDS.items()}, entries()
+        joined = keras.layers.Concatenate()([*fields.values(), *asked.values()])
+        critic = keras.Model({"sample": fields, "condition": asked}, keras.layers.Dense(1, dtype="float32")(joined))
+        model = kg.WGANGP(generator, critic, seed=0)
+        model.compile(d_steps=1)
+        rng = np.random.default_rng(0)
+        data = {name: rng.random((8, size), np.float32) for name, size in FIELDS.items()}
+        condition = {"mask": np.ones((8, 2), np.float32), "property": rng.random((8, 1), np.float32)}
+        model.fit(tf.data.Dataset.from_tensor_slices((data, condition)).batch(4), epochs=1, verbose=0)
+        expected = model.generate(8, condition, seed=1)
+        with pytest.raises(kg.InputError, match=r"a condition of mask, property\. Received: mask"):
+            model.generate(2, {"mask": [1.0, 1.0]})
+        assert model.score(data, condition).shape == (8, 1)
+        model.export(tmp_path / "export")
+        served = ServedModel(tmp_path / "export")
+        for name, values in served.generate(8, condition, seed=1).items():
+            assert_allclose(values, expected[name], atol=1e-5)
+        assert_allclose(
+            served.loaded.signatures["score"](**data, **condition)["score"], model.score(data, condition), atol=1e-5
+        )
 
 
 FIELDS = {"lattice": 6, "coords": 9}
