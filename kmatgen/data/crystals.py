@@ -128,7 +128,8 @@ def read_crystals(
     entries = find_entries(source, column)
     name = str(source) if isinstance(source, (str, os.PathLike)) else f"{len(entries)} structures"
     with tqdm(total=len(entries), disable=not progress, unit="crystal") as bar:
-        return gathered(_shares(entries, options, jobs, parts, bar), name, duplicates, strict)
+        shares = _counted(read_shares(entries, options, jobs, parts), bar)
+        return gathered(shares, name, duplicates, strict)
 
 
 def gathered(shares: Iterable[Share], source: str, duplicates: bool = False, strict: bool = False) -> Crystals:
@@ -166,23 +167,19 @@ def gathered(shares: Iterable[Share], source: str, duplicates: bool = False, str
     return Crystals(table, CleaningReport(refused, len(table)), source)
 
 
-def _shares(
-    entries: Sequence[Entry], options: ReadOptions, jobs: int, parts: str | os.PathLike[str] | None, bar: tqdm
+def read_shares(
+    entries: Sequence[Entry], options: ReadOptions, jobs: int = 1, parts: str | os.PathLike[str] | None = None
 ) -> Iterator[Share]:
-    """Read in parts, in this process or in several, and move the progress bar."""
-    size = _CHUNK
+    """Read entries in parts, in this process or in several; the arguments are those of `read_crystals`."""
     if parts is None:
-        chunks = [entries[start : start + size] for start in range(0, len(entries), size)]
-        read: Callable[[Any], Any] = partial(read_entries, options=options)
-    else:
-        from kmatgen.data.crystal_parts import PART, load_part, read_part, write_parts
+        chunks = [entries[start : start + _CHUNK] for start in range(0, len(entries), _CHUNK)]
+        yield from _in_processes(partial(read_entries, options=options), chunks, jobs)
+        return
+    from kmatgen.data.crystal_parts import PART, load_part, read_part, write_parts
 
-        size = PART
-        chunks = write_parts(entries, options, parts, size)
-        read = partial(read_part, folder=parts)
-    for number, made in enumerate(_in_processes(read, chunks, jobs)):
-        yield made if parts is None else load_part(made, parts)
-        bar.update(min(size, len(entries) - number * size))
+    names = write_parts(entries, options, parts, PART)
+    for name in _in_processes(partial(read_part, folder=parts), names, jobs):
+        yield load_part(name, parts)
 
 
 def _in_processes(read: Callable[[Any], Any], chunks: Sequence[Any], jobs: int) -> Iterator[Any]:
@@ -192,6 +189,12 @@ def _in_processes(read: Callable[[Any], Any], chunks: Sequence[Any], jobs: int) 
     # A forked copy of a process that runs TensorFlow may hang, so each starts afresh.
     with ProcessPoolExecutor(min(jobs, len(chunks)), multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(read, chunks)
+
+
+def _counted(shares: Iterable[Share], bar: tqdm) -> Iterator[Share]:
+    for share in shares:
+        yield share
+        bar.update(len(share.keys) + len(share.refused))
 
 
 def _sentence(name: str, refused: Sequence[RefusedEntry]) -> str:
