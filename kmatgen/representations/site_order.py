@@ -24,6 +24,8 @@ from kmatgen.representations.elements import electronegativity
 ORDERS = ("given", "position", "electronegativity", "role")
 # Coordinates are sorted by the bin they lie in, so that noise does not decide; 1/2, 1/3, 1/4, 1/6 are middles of bins.
 _BINS = 48
+# Crystals that a prototype is found from, evenly spread over the table.
+_ENOUGH = 1000
 
 
 def order_sites(table: CrystalTable, order: str, prototype: np.ndarray | None = None) -> CrystalTable:
@@ -59,7 +61,7 @@ def wrapped(coords: np.ndarray, centre: np.ndarray | float = 0.25) -> np.ndarray
     return np.where(inside < 1.0, inside, 0.0) - 0.5 + centre
 
 
-def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 5) -> np.ndarray:
+def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 10) -> np.ndarray:
     """Sites that all crystals of a table have in common.
 
     Starts from the crystal, among some of the table, that the others are nearest to; then assigns each crystal's
@@ -69,7 +71,7 @@ def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 5) -
     Args:
         table: Crystals with the same number of sites.
         candidates: Crystals tried as a start, evenly spread over the table.
-        rounds: Turns of assigning and averaging.
+        rounds: Most turns of assigning and averaging; they end when nothing changes any more.
 
     Returns:
         `(sites, 3)` fractional coordinates in [0, 1).
@@ -83,13 +85,16 @@ def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 5) -
             "The order 'role' needs crystals that all have the same number of sites; use 'position' or "
             f"'electronegativity' for others. Received: from {counts[0]} to {counts[-1]} sites."
         )
-    table = table.with_sites(int(counts[0]))
+    table = table.with_sites(int(counts[0]))[_spread(len(table), _ENOUGH)]
     some = table[_spread(len(table), 256)]
     starts = table.coords[_spread(len(table), candidates)]
     prototype = min(starts, key=lambda start: _assign(some.coords, start)[1])
+    before = None
     for _ in range(rounds):
         rows, _ = _assign(table.coords, prototype)
-        ordered = _permuted(table, rows)
+        if before is not None and (rows == before).all():
+            break
+        before, ordered = rows, _permuted(table, rows)
         prototype = circular_mean(ordered.coords)
     negative = electronegativity()[ordered.species].mean(axis=0)
     return prototype[np.lexsort([*_bins(prototype).T[::-1], np.round(negative, 1)])] % 1.0
