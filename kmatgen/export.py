@@ -87,7 +87,7 @@ def describe_model(model: Any) -> dict[str, Any]:
         "output": "float32, in data units",
         "seed": model.seed,
         "steps": int(optimizer.iterations) if optimizer is not None else 0,
-        **({"sampling_steps": model.steps} if hasattr(model, "steps") else {}),
+        **({} if model.steps is None else {"sampling_steps": model.steps}),
         "kmatgen": kmatgen.__version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
@@ -125,6 +125,12 @@ class ServedModel:
                 f"Received: {folder} with {', '.join(sorted(self.loaded.signatures)) or 'none'}."
             )
 
+    @property
+    def steps(self) -> int | None:
+        """Steps of sampling unless asked for others, None for a model that is not sampled step by step."""
+        takes = self.loaded.signatures["sample"].structured_input_signature[1]
+        return self.manifest.get("sampling_steps", 50) if "steps" in takes else None
+
     def generate(
         self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256, steps: int | None = None
     ) -> np.ndarray | dict[str, np.ndarray]:
@@ -142,15 +148,15 @@ class ServedModel:
             `(n, ...)`, or a dict of such arrays where samples have fields.
 
         Raises:
-            InputError: The condition is missing, not wanted or of the wrong shape.
+            InputError: The condition is missing, not wanted or of the wrong shape; or the model has no steps.
         """
+        if steps is not None and self.steps is None:
+            raise InputError(f"Only a diffusion model is sampled in steps. Received: steps={steps}.")
         name = "sample" if condition is None or "sample_for" not in self.loaded.signatures else "sample_for"
         sample = self.loaded.signatures[name]
         takes = dict(sample.structured_input_signature[1])
-        settings = {}
-        if takes.pop("steps", None) is not None:
-            settings["steps"] = tf.constant(steps or self.manifest.get("sampling_steps", 50))
-        rows = _condition_rows(condition, {key: takes[key] for key in takes if key not in ("n", "seed")}, n)
+        settings = {} if self.steps is None else {"steps": tf.constant(steps or self.steps)}
+        rows = _condition_rows(condition, {key: takes[key] for key in takes if key not in ("n", "seed", "steps")}, n)
         starts = range(0, n, batch_size)
         parts = []
         for start, chunk in zip(starts, _chunk_seeds(seed, len(starts)), strict=True):

@@ -36,7 +36,13 @@ def open_generator(path: str | Path, which: str = "best") -> Any:
 
 
 def write_samples(
-    model: str | Path, n: int, seed: int, folder: str | Path, condition: Any = None, which: str = "best"
+    model: str | Path,
+    n: int,
+    seed: int,
+    folder: str | Path,
+    condition: Any = None,
+    which: str = "best",
+    steps: int | None = None,
 ) -> None:
     """Draw samples into a folder: `samples.npz`, and for images and volumes `sample_0000.png`, ... and `grid.png`.
 
@@ -51,6 +57,7 @@ def write_samples(
         folder: A new or an empty folder.
         condition: What is asked for, as in `generate`: one for each sample, or one for all.
         which: Of a run, the checkpoint with the `"best"` samples or the `"last"`.
+        steps: Steps of a diffusion model. `None`: as many as the model was made with.
 
     Raises:
         InputError: The folder holds something already, or the model cannot be sampled.
@@ -58,7 +65,11 @@ def write_samples(
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
-    samples = open_generator(model, which).generate(n, condition, seed=seed)
+    generator = open_generator(model, which)
+    if steps is not None and generator.steps is None:
+        raise InputError(f"Only a diffusion model is sampled in steps. Received: steps={steps}.")
+    more = {} if steps is None else {"steps": steps}
+    samples = generator.generate(n, condition, seed=seed, **more)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)

@@ -82,3 +82,9 @@ def test_served_model_refuses(tmp_path):
     compiled(MODELS["autoencoder"]).export(tmp_path / "export")
     with pytest.raises(kg.InputError, match="'sample' signature"):
         ServedModel(tmp_path / "export")
+
+
+def test_only_some_models_have_steps(exported):
+    _, folder = exported
+    with pytest.raises(kg.InputError, match="Received: steps=5"):
+        ServedModel(folder).generate(2, steps=5)

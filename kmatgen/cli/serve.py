@@ -25,9 +25,12 @@ _which = click.option(
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
 @click.option("--condition", metavar="JSON", help="What to ask for: a class, a fraction, or a list with one a sample.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of a diffusion model.  [the model's]")
 @_which
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
-def sample(model: Path, n: int, seed: int, condition: str | None, which: str, out: Path | None) -> None:
+def sample(
+    model: Path, n: int, seed: int, condition: str | None, steps: int | None, which: str, out: Path | None
+) -> None:
     """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
 
     \b
@@ -35,13 +38,14 @@ def sample(model: Path, n: int, seed: int, condition: str | None, which: str, ou
       kmatgen sample saved_models/microstructure_vae -n 64 --seed 1 --out samples/
       kmatgen sample runs/wgan_gp_phases --condition 0.3
       kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
+      kmatgen sample runs/diffusion_64 --steps 20
     """
     asked = None if condition is None else _from_json(condition)
     import_tensorflow()
     from kmatgen.sampling import write_samples
 
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    write_samples(model, n, seed, folder, asked, which)
+    write_samples(model, n, seed, folder, asked, which, steps)
     click.echo(f"{n} samples: {folder}")
 
 

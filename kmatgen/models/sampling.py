@@ -27,6 +27,8 @@ class Sampler:
 
     # Whether latent points can be drawn and decoded to new samples.
     HAS_PRIOR = True
+    # Steps from noise to sample, of a model that is sampled step by step.
+    steps: int | None = None
 
     # Of `GenerativeModel`: a context in which the networks hold their averaged weights.
     averaged_weights: Callable[[], AbstractContextManager[None]]
