@@ -24,6 +24,7 @@ _FULL = 2e-3
 _CELL = tuple(f"_cell_length_{name}" for name in "abc") + tuple(
     f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma")
 )
+_MAGNETIC = tuple(f"_space_group_symop_magn_operation{mark}xyz" for mark in "._")
 
 
 class UnitCell(NamedTuple):
@@ -119,7 +120,7 @@ def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     if missing:
         raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
     _check_sites_given(structure)
-    number = _space_group(structure)
+    number = _space_group(structure, block)
     sites = structure.sites if number == 1 else structure.get_all_unit_cell_sites()
     numbers = [site.element.atomic_number for site in sites]
     coords = [site.fract.tolist() for site in sites]
@@ -138,7 +139,7 @@ def _check_sites_given(structure: gemmi.SmallStructure) -> None:
             raise Refusal(MISSING_COORDINATES, f"A coordinate of site {site.label} is missing.")
 
 
-def _space_group(structure: gemmi.SmallStructure) -> int:
+def _space_group(structure: gemmi.SmallStructure, block: gemmi.cif.Block) -> int:
     """The number of the space group that a block declares, 0 where it declares none or its table has none."""
     if structure.spacegroup is not None:
         return structure.spacegroup.number
@@ -147,6 +148,8 @@ def _space_group(structure: gemmi.SmallStructure) -> int:
         complaint = structure.check_spacegroup()
         if "error" in complaint:
             raise _NotForGemmi(complaint)
+    elif any(block.find_values(tag) for tag in _MAGNETIC):
+        raise _NotForGemmi("magnetic space group")
     # A number alone leaves the setting open. pymatgen then takes the usual one.
     elif structure.spacegroup_number or structure.spacegroup_hall or structure.spacegroup_hm not in ("", "?"):
         raise _NotForGemmi(structure.check_spacegroup() or "space group without setting")

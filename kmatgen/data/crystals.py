@@ -104,14 +104,15 @@ def read_crystals(
             whose `properties` do; or `"prototypes"`, the AFLOW structure prototypes that pymatgen ships.
         column: The csv column that holds the crystals. None finds it by what it holds.
         cell: `"given"`, `"primitive"`, `"conventional"` or `"niggli"`, see `with_cell`.
-        order: `"given"`, `"position"` or `"electronegativity"`, see `order_sites`.
+        order: `"given"`, `"position"`, `"cations"` or `"electronegativity"`, see `order_sites`.
         origin: `"given"` or `"atom"`, see `with_origin`.
         max_sites: Crystals with more sites in the chosen cell are refused.
         symprec: The space group is that which the atoms have within this many Angstrom. None believes the files.
         angle_tolerance: The same for angles of the lattice, degrees. None derives it from `symprec`.
         duplicates: Keep crystals that are equal to an earlier one, see `crystal_keys`.
         strict: Raise at the first entry that cannot be used, instead of reporting it.
-        jobs: Processes that read. Starting them takes a second or two, so this is for more than some 10,000 crystals.
+        jobs: Processes that read. Starting them takes a second or two, so this is for more than some 10,000 crystals;
+            a script that asks for several needs `if __name__ == "__main__":`.
         parts: A folder in which finished parts are kept: reading a large collection again goes on where it was
             interrupted, and reads nothing twice. None keeps nothing.
         progress: Show a progress bar.

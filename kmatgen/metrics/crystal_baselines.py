@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_keys import Key, is_anion, role_keys
+from kmatgen.metrics.crystal_keys import Key, role_keys
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.elements import is_anion
 
 
 def shuffled_species(table: CrystalTable, n: int | None = None, seed: int = 0) -> CrystalTable:

@@ -14,14 +14,7 @@ import numpy as np
 from kmatgen.metrics.crystal_validity import element_counts, reduced_counts, structurally_valid
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.distances import periodic_distances
-
-# Elements that take the anion's part beside metals: hydrogen, carbon, and groups 15 to 17 without metalloids.
-_ANIONS = np.isin(np.arange(119), [1, 6, 7, 8, 9, 15, 16, 17, 34, 35, 53])
-
-
-def is_anion(species: np.ndarray | int) -> np.ndarray | bool:
-    """Whether atomic numbers belong to elements that take the anion's part in a compound with others."""
-    return _ANIONS[species]
+from kmatgen.representations.elements import is_anion
 
 
 class Key(NamedTuple):

@@ -8,6 +8,8 @@ import numpy as np
 
 FEATURES = ("period", "group", "electronegativity", "radius", "s", "p", "d", "mendeleev")
 HEAVIEST = 118
+# Elements that take the anion's part beside metals: hydrogen, carbon, and groups 15 to 17 without metalloids.
+_ANIONS = np.isin(np.arange(HEAVIEST + 1), [1, 6, 7, 8, 9, 15, 16, 17, 34, 35, 53])
 
 
 @cache
@@ -41,3 +43,8 @@ def element_features() -> np.ndarray:
 def electronegativity() -> np.ndarray:
     """`(119,)` Pauling electronegativity by atomic number, as in `element_features`; NaN for 0."""
     return element_features()[:, FEATURES.index("electronegativity")]
+
+
+def is_anion(species: np.ndarray | int) -> np.ndarray | bool:
+    """Whether atomic numbers belong to elements that take the anion's part in a compound with others."""
+    return _ANIONS[species]

@@ -5,6 +5,10 @@ means the same kind of site in every crystal. Orders by name:
 
 * `given`: as in the table.
 * `position`: by fractional x, then y, then z, each taken from -1/4 to 3/4 so that a site just below 0 stays beside 0.
+* `cations`: cations before anions (`is_anion`), and by position within each. It needs no more than the crystal itself,
+  and atoms in one role mostly come out in one row: over perov_5, sites stand 0.10 cells (root mean square) from the
+  mean of their row, and no row holds both cations and anions; by position it is 0.18, by electronegativity 0.29, by
+  role 0.05.
 * `electronegativity`: cations first (by Pauling electronegativity), equal elements by position.
 * `role`: each site goes to the nearest site of a prototype that was found in the data (`find_prototype`); for data
   whose crystals all have the same number of sites. For perovskites it finds A, B and the three X sites.
@@ -19,9 +23,9 @@ from scipy.optimize import linear_sum_assignment
 
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
-from kmatgen.representations.elements import electronegativity
+from kmatgen.representations.elements import electronegativity, is_anion
 
-ORDERS = ("given", "position", "electronegativity", "role")
+ORDERS = ("given", "position", "cations", "electronegativity", "role")
 # Coordinates are sorted by the bin they lie in, so that noise does not decide; 1/2, 1/3, 1/4, 1/6 are middles of bins.
 _BINS = 48
 # Crystals that a prototype is found from, evenly spread over the table.
@@ -144,6 +148,8 @@ def _assign(coords: np.ndarray, prototype: np.ndarray) -> tuple[np.ndarray, floa
 def _keys(table: CrystalTable, order: str) -> list[np.ndarray]:
     """What sites are sorted by, most important first: absent sites go last."""
     keys = [~table.mask, *np.moveaxis(_bins(table.coords), -1, 0), *np.moveaxis(wrapped(table.coords), -1, 0)]
+    if order == "cations":
+        keys.insert(1, is_anion(table.species))
     if order == "electronegativity":
         keys[1:1] = [np.nan_to_num(electronegativity()[table.species]), table.species]
     return keys

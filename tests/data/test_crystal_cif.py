@@ -73,6 +73,13 @@ def test_operations_of_no_known_group_are_applied():
     assert cell.space_group == 0
 
 
+def test_magnetic_operations_are_left_to_pymatgen():
+    magnetic = "_space_group_magn.transform_BNS_Pp_abc 'a,b,c;0,0,0'\nloop_\n_space_group_symop_magn_operation.id\n"
+    magnetic += "_space_group_symop_magn_operation.xyz\n1 x,y,z,+1\n2 x+1/2,y+1/2,z,-1"
+    cell = read(cif(("Fe Fe1 0 0 0 1",), symmetry=magnetic))
+    assert_allclose(cell.coords, [[0, 0, 0], [0.5, 0.5, 0]])
+
+
 @pytest.mark.parametrize(
     ("sites", "numbers"),
     [

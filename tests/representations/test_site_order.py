@@ -26,6 +26,16 @@ def test_by_electronegativity_with_gaps_last():
     assert_array_equal(ordered.coords[0, 2], [0, 0.5, 0])
 
 
+def test_cations_first_whatever_they_are():
+    """Strontium is less electronegative than titanium; the site at the corner comes first in both."""
+    corner, centre, anions = [[0, 0, 0]], [[0.5, 0.5, 0.5]], [[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    coords = [[*anions, *centre, *corner]] * 2
+    table = CrystalTable([[4, 4, 4, 90, 90, 90]] * 2, [[8, 8, 8, 22, 38], [8, 8, 8, 38, 22]], coords, [0, 0])
+    ordered = order_sites(table, "cations")
+    assert_array_equal(ordered.species, [[38, 22, 8, 8, 8], [22, 38, 8, 8, 8]])
+    assert_array_equal(ordered.coords[0], [*corner, *centre, *anions])
+
+
 def test_roles_of_perovskites_are_found():
     table = perovskites(100)
     prototype = find_prototype(table)
@@ -39,7 +49,7 @@ def test_roles_of_perovskites_are_found():
     assert_array_equal(np.sort(ordered.species), np.sort(table.species))
 
 
-@pytest.mark.parametrize("order", ["position", "electronegativity", "role"])
+@pytest.mark.parametrize("order", ["position", "cations", "electronegativity", "role"])
 def test_the_order_given_does_not_matter(order):
     table = triclinic(varying=False)
     prototype = find_prototype(table)
