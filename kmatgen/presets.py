@@ -87,8 +87,8 @@ DEFAULTS: Config = {
         "ema": None,
         "evaluate_every": 5,
         "evaluate_n": 256,
-        "evaluate": ["kid", "two_point"],
-        "monitor": "val_kid",
+        "evaluate": ["mmd", "kid", "two_point"],
+        "monitor": "val_mmd",
     },
 }
 

@@ -53,7 +53,7 @@ def test_a_run_is_complete(run):
     assert {path.name for path in (run.folder / "checkpoints").iterdir()} == {"epoch_0002.keras", "best.keras"}
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["best"]["epoch"] == 1  # samples are judged after the first epoch and after every fifth
-    assert np.isfinite(metrics["best"]["val_kid"])
+    assert np.isfinite(metrics["best"]["val_mmd"])
     assert metrics["epochs"] == 2
     assert metrics["last"]["val_reconstruction_loss"] > metrics["floors"]["val_reconstruction_loss"] > 0
     assert json.loads((run.folder / "config.json").read_text()) == tiny()

@@ -71,6 +71,12 @@ class EvaluateSamples(keras.callbacks.Callback):
         self.seed = seed
         self.condition = condition
         self.metrics = get_metrics(metrics)
+        wants_training = [metric.name for metric in self.metrics if metric.training]
+        if wants_training:
+            raise InputError(
+                "EvaluateSamples has held-out samples alone; judge with training samples by kmatgen.evaluate, "
+                f"after the training. Received: {', '.join(wants_training)}."
+            )
         self.eye = Eye(settings or Settings(seed=seed), real)
         self.real = View(real, self.eye)
         self.reasons: dict[str, str] = {}

@@ -11,7 +11,18 @@ from kmatgen.errors import InputError
 from kmatgen.evaluation.view import View
 
 # What a table holds where nothing else is asked for.
-DEFAULT = ("two_point", "phase_fraction", "specific_surface", "kid", "prdc")
+DEFAULT = (
+    "two_point",
+    "phase_fraction",
+    "lineal_path",
+    "chord_length",
+    "specific_surface",
+    "grain_size",
+    "kid",
+    "mmd",
+    "prdc",
+    "memorisation",
+)
 
 # What describes n samples: numbers (n, k), or an object array (n,) that holds an array of any length for each.
 Described = np.ndarray
@@ -33,6 +44,7 @@ class Metric:
         unit: `""` for a plain number, `"length"` for one in the unit of lengths, `"1/length"` for its inverse.
         least: Samples of a kind that it takes.
         repeats: Whether a sample may count twice. Where it may not, intervals come from subsets without repeats.
+        training: Whether the comparison takes the descriptions of all training samples, too, as its third argument.
         bounds: The least and the greatest value that there can be.
         level: A number that says where a set lies by itself, such as its mean grain diameter.
     """
@@ -40,16 +52,17 @@ class Metric:
     name: str
     title: str
     describe: Callable[[View], Described]
-    compare: Callable[[Described, Described], float]
+    compare: Callable[..., float]
     better: str = "lower"
     unit: str = ""
     least: int = 2
     repeats: bool = True
+    training: bool = False
     bounds: tuple[float, float] = (0.0, np.inf)
     level: Callable[[Described], float] | None = None
 
-    def __call__(self, real: Described, generated: Described) -> float:
-        """Compare descriptions.
+    def __call__(self, real: Described, generated: Described, *training: Described) -> float:
+        """Compare descriptions, of real and of generated samples, and where it takes them of training samples.
 
         Raises:
             InputError: There are too few samples, or the result is not a finite number.
@@ -59,7 +72,7 @@ class Metric:
                 raise InputError(
                     f"{self.name} takes at least {self.least} {kind} samples; ask for more. Received: {len(described)}."
                 )
-        value = float(self.compare(real, generated))
+        value = float(self.compare(real, generated, *training))
         if not np.isfinite(value):
             raise InputError(f"{self.name} has no finite value for these samples. Received: {value}.")
         return value

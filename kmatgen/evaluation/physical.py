@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
-from kmatgen.evaluation.metric import Described, Metric, pooled
+from kmatgen.errors import InputError
+from kmatgen.evaluation.metric import Described, Metric, pooled, ragged
 from kmatgen.evaluation.view import View
+from kmatgen.metrics.chords import chord_lengths, lineal_path
 from kmatgen.metrics.correlation import two_point_curve
+from kmatgen.metrics.distributions import wasserstein
+from kmatgen.metrics.grains import grain_sizes
 from kmatgen.metrics.phases import phase_fractions, specific_surface
 
 
-def wasserstein(real: Described, generated: Described) -> float:
+def pooled_distance(real: Described, generated: Described) -> float:
     """Wasserstein-1 distance of two distributions of one quantity, all samples of a set taken together."""
-    return float(wasserstein_distance(pooled(real), pooled(generated)))
+    return wasserstein(pooled(real), pooled(generated))
 
 
 def rms_of_means(real: Described, generated: Described) -> float:
@@ -26,6 +29,33 @@ def mean_value(described: Described) -> float:
     return float(pooled(described).mean())
 
 
+def weighted_distance(real: Described, generated: Described) -> float:
+    """Wasserstein-1 distance of values that each have a weight, all samples of a set taken together."""
+    (real_values, real_weights), (values, weights) = (weighted(part) for part in (real, generated))
+    return wasserstein(real_values, values, real_weights, weights)
+
+
+def weighted_mean(described: Described) -> float:
+    """The mean over all values of all samples, each with its weight."""
+    values, weights = weighted(described)
+    return float(np.average(values, weights=weights))
+
+
+def weighted(described: Described) -> tuple[np.ndarray, np.ndarray]:
+    """All values and their weights, from an array `(values, 2)` for each sample.
+
+    Raises:
+        InputError: There are none at all.
+    """
+    rows = np.concatenate(list(described))
+    if len(rows) == 0:
+        raise InputError(
+            "Only grains and chords that lie inside the samples as a whole have a size; use larger samples. "
+            f"Received: {len(described)} samples without one."
+        )
+    return rows[:, 0], rows[:, 1]
+
+
 def _two_point(view: View) -> Described:
     return two_point_curve(view.mask, view.settings.periodic).values
 
@@ -33,6 +63,32 @@ def _two_point(view: View) -> Described:
 def _phase_fraction(view: View) -> Described:
     phase = view.settings.phase
     return phase_fractions(view.phases, max(phase, int(view.phases.max())) + 1)[:, phase]
+
+
+def _lineal_path(view: View) -> Described:
+    _ = view.mask  # refuses samples without the phase, in the words of a view
+    return lineal_path(view.phases, view.settings.phase, periodic=view.settings.periodic).values
+
+
+def _chords(view: View) -> Described:
+    """Each length that occurs and how often it does, `(lengths, 2)` for each sample."""
+    _ = view.mask
+    settings = view.settings
+    chords = chord_lengths(view.phases, settings.phase, periodic=settings.periodic, pixel_size=view.pixel_size)
+    return ragged(np.stack(np.unique(lengths, return_counts=True), axis=1) for lengths in chords)
+
+
+def _diameters(view: View) -> Described:
+    """Diameter and weight of each grain, `(grains, 2)` for each sample."""
+    options = {"periodic": view.settings.periodic, "pixel_size": view.pixel_size}
+    found = []
+    for grains in view.grains:
+        try:
+            found += grain_sizes(grains[None], **options)
+        except InputError:
+            # No grain lies inside this sample as a whole.
+            found.append((np.empty(0), np.empty(0)))
+    return ragged(np.stack([sizes[0], sizes[1]], axis=1) for sizes in found)
 
 
 def _surface(view: View) -> Described:
@@ -44,13 +100,25 @@ def _surface(view: View) -> Described:
 
 PHYSICAL = (
     Metric("two_point", "RMS difference of the mean two-point correlation S2(r)", _two_point, rms_of_means),
-    Metric("phase_fraction", "W1 distance of phase fractions", _phase_fraction, wasserstein, level=mean_value),
+    Metric("phase_fraction", "W1 distance of phase fractions", _phase_fraction, pooled_distance, level=mean_value),
+    Metric("lineal_path", "RMS difference of the mean lineal path L(z)", _lineal_path, rms_of_means),
+    Metric(
+        "chord_length", "W1 distance of chord lengths", _chords, weighted_distance, unit="length", level=weighted_mean
+    ),
     Metric(
         "specific_surface",
         "W1 distance of interface per area (3-D: per volume)",
         _surface,
-        wasserstein,
+        pooled_distance,
         unit="1/length",
         level=mean_value,
+    ),
+    Metric(
+        "grain_size",
+        "W1 distance of equivalent grain diameters, grains by watershed",
+        _diameters,
+        weighted_distance,
+        unit="length",
+        level=weighted_mean,
     ),
 )

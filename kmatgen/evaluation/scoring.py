@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from kmatgen.errors import InputError
 from kmatgen.evaluation.cache import Cache
@@ -17,6 +19,7 @@ from kmatgen.evaluation.resampling import floor_values, interval
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.evaluation.view import Eye, Settings, View, as_samples
 from kmatgen.metrics.frechet import FewSamplesWarning
+from kmatgen.metrics.memorisation import NearestTraining, nearest_training
 
 SHUFFLED, RESAMPLED, OTHERS = "shuffled pixels", "training images", "other real images"
 
@@ -152,10 +155,43 @@ class Judge:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FewSamplesWarning)
             try:
-                score = self._score(metric, generated, common)
+                method = self._memorisation if metric.training else partial(self._score, metric)
+                score = method(generated, common)
             except InputError as error:
                 score = Score(**common, reason=str(error))
         return score, list(dict.fromkeys(str(entry.message) for entry in caught))
+
+    def nearest(self, generated: np.ndarray, pairs: int = 8) -> NearestTraining:
+        """How near samples come to training samples, and which pairs are closest.
+
+        Raises:
+            InputError: The training samples are not known, or there are too few held-out ones.
+        """
+        if not self.real.trained_on:
+            raise InputError(
+                "Memorisation needs the samples that the model was trained on; give the run as the data, or a pair "
+                f"of training and held-out samples. Received: {len(self.real.held_out)} real samples alone."
+            )
+        flat = [part.reshape(len(part), -1) for part in (self.real.others, self.real.held_out, generated)]
+        return nearest_training(*flat, pairs=pairs)
+
+    def _memorisation(self, generated: View, common: Mapping[str, str]) -> Score:
+        """The share of samples that are too near; its floor is the share of held-out ones, by definition."""
+        found = self.nearest(generated.samples)
+        count = len(found.generated)
+        ends = binomtest(round(found.share_below * count), count).proportion_ci(method="wilson")
+        baselines = {RESAMPLED: self.real.others[: self.n], SHUFFLED: self.baseline_views[SHUFFLED].samples}
+        return Score(
+            **common,
+            value=found.share_below,
+            low=float(ends.low),
+            high=float(ends.high),
+            floor=float((found.held_out < found.threshold).mean()),
+            floor_range=(0.0, found.share_allowed),
+            baselines={name: self.nearest(samples).share_below for name, samples in baselines.items()},
+            generated=float(np.median(found.generated)),
+            real=float(np.median(found.held_out)),
+        )
 
     def _score(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:
         held_out, described = self.described(metric)[: self.count], metric.describe(generated)

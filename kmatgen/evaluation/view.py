@@ -12,6 +12,7 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.metrics.features import FeatureExtractor, feature_extractor
 from kmatgen.metrics.segmentation import Segmentation, segmenter, to_grey
+from kmatgen.metrics.watershed import segment_grains
 
 # Grey levels beyond [0, 1] by less than this come from rounding.
 _ROUNDING = 1e-3
@@ -78,6 +79,8 @@ class Eye:
             # With fewer samples than components there are fewer components.
             components = max(1, min(16, len(self._real) // 4))
             options = {"components": components, "periodic": self.settings.periodic, "whiten": True}
+            # Of phases: grey levels would make one bright image count more than all structure.
+            options["segmentation"] = self.segmentation
         return feature_extractor(self.settings.features, **options).fit(self._real)
 
 
@@ -127,6 +130,11 @@ class View:
                 f"Received: {len(mask)} samples with phase {', '.join(map(str, np.unique(self.phases)[:5]))} alone."
             )
         return mask
+
+    @cached_property
+    def grains(self) -> np.ndarray:
+        """A label for each grain, `(n, ...sides)`, by watershed."""
+        return segment_grains(self.samples, periodic=self.settings.periodic)
 
     @cached_property
     def features(self) -> np.ndarray:
