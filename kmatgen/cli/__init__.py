@@ -13,6 +13,7 @@ import click
 
 from kmatgen import __version__
 from kmatgen.cli.describe import data, presets
+from kmatgen.cli.evaluate import compare, evaluate
 from kmatgen.cli.serve import export, sample
 from kmatgen.cli.study import study
 from kmatgen.cli.train import train
@@ -58,10 +59,12 @@ def commands() -> None:
     kmatgen data micrographs/                            what is in a folder
     kmatgen train vae --data micrographs/ --size 64      train on it
     kmatgen sample runs/vae -n 64 --out samples/         draw samples
+    kmatgen evaluate runs/vae                            are the samples as real ones are
+    kmatgen compare runs/vae runs/wgan_gp_64             which model is better
     kmatgen export runs/vae                              SavedModel for TensorFlow alone
     kmatgen study latent --data micrographs/ --seeds 3   compare models over seeds
     """
 
 
-for command in (data, presets, train, sample, export, study):
+for command in (data, presets, train, sample, evaluate, compare, export, study):
     commands.add_command(command)

@@ -111,11 +111,9 @@ class Evaluation:
                     score.verdict,
                 ]
             )
-        rows = _without_empty_columns(rows)
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        about = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in self.about.items())
-        return "\n".join([*lines, "", about, *self.notes])
+        known = {key: value for key, value in self.about.items() if value is not None}
+        about = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in known.items())
+        return "\n".join([*align(_without_empty_columns(rows)), "", about, *self.notes])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -144,6 +142,12 @@ def number(value: float | None) -> str:
 def span(low: float | None, high: float | None) -> str:
     """An interval, or nothing."""
     return "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+
+
+def align(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines with columns below each other."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Pictures: grids of images, latent traversals and loss curves, written as PNG files."""
+"""Curves of a training: losses over epochs, both sides of a GAN, samples on the way."""
 
 from __future__ import annotations
 
@@ -8,74 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from kmatgen.errors import InputError
-from kmatgen.isometry import isometric_view
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_GAP = 2
-_SMALLEST_SIDE = 64
-
-
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Images in [0, 1] to 8-bit, rounded; values outside are clipped."""
-    return np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-def to_picture(image: np.ndarray) -> Image.Image:
-    """One image `(height, width, channels)` in [0, 1] as a Pillow image; of 2 or more than 4 channels the first.
-
-    A volume `(depth, height, width, channels)` is seen from one of its corners, see `kmatgen.isometry`.
-    """
-    pixels = to_uint8(isometric_view(image) if image.ndim == 4 else image)
-    return Image.fromarray(pixels if pixels.shape[-1] in (3, 4) else pixels[..., 0])
-
-
-def image_grid(images: np.ndarray, path: str | Path, columns: int | None = None) -> Path:
-    """Write images side by side, small ones enlarged by whole factors.
-
-    Args:
-        images: `(n, height, width, channels)` in [0, 1], or volumes `(n, depth, height, width, channels)`.
-        path: PNG file to write.
-        columns: Images in a row. `None`: as square as possible.
-    """
-    if images.ndim not in (4, 5) or len(images) == 0:
-        raise InputError(f"A grid needs images (n, height, width, channels). Received: {images.shape}.")
-    if images.ndim == 5:
-        images = np.stack([isometric_view(volume) for volume in images])
-    n, height, width, _ = images.shape
-    columns = columns or int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    factor = max(1, _SMALLEST_SIDE // min(height, width))
-    cell = (width * factor + _GAP, height * factor + _GAP)
-    sheet = Image.new("RGB", (columns * cell[0] - _GAP, rows * cell[1] - _GAP), "white")
-    for index, image in enumerate(images):
-        picture = to_picture(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
-        sheet.paste(picture, (index % columns * cell[0], index // columns * cell[1]))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
-    return path
-
-
-def pair_grid(upper: np.ndarray, lower: np.ndarray, path: str | Path, columns: int = 8) -> Path:
-    """Write two sets of images in alternating rows, for instance real images above their reconstructions."""
-    columns = min(columns, len(upper))
-    used = len(upper) // columns * columns
-    rows = [images[start : start + columns] for start in range(0, used, columns) for images in (upper, lower)]
-    return image_grid(np.concatenate(rows), path, columns)
-
-
-def traversal_points(latent_dim: int, dimensions: int = 8, steps: int = 9, span: float = 3.0) -> np.ndarray:
-    """Latent points along the first axes: `(dimensions * steps, latent_dim)`, each axis from -span to span."""
-    dimensions = min(dimensions, latent_dim)
-    points = np.zeros((dimensions, steps, latent_dim), np.float32)
-    for axis in range(dimensions):
-        points[axis, :, axis] = np.linspace(-span, span, steps)
-    return points.reshape(-1, latent_dim)
 
 
 def loss_curves(histories: Mapping[str, Sequence[pd.DataFrame]], key: str, path: str | Path) -> Path:
@@ -158,17 +95,6 @@ def training_figure(
     return path
 
 
-def _mosaic(samples: np.ndarray) -> np.ndarray:
-    """Up to 25 images as one, five in a row."""
-    n, height, width, channels = samples.shape
-    rows = -(-n // 5)
-    sheet = np.ones((rows * height, 5 * width, channels), np.float32)
-    for index, sample in enumerate(samples):
-        top, left = index // 5 * height, index % 5 * width
-        sheet[top : top + height, left : left + width] = sample
-    return sheet if channels == 3 else sheet[..., 0]
-
-
 def adversarial_curves(
     history: Mapping[str, Sequence[float]] | pd.DataFrame, path: str | Path, probabilities: bool = False
 ) -> Path:
@@ -210,80 +136,15 @@ def adversarial_curves(
     return path
 
 
-def asked_figure(asked: np.ndarray, made: np.ndarray, path: str | Path) -> Path:
-    """Write what samples have against what they were asked for; on the diagonal both are the same.
-
-    Args:
-        asked: Fractions `(n, channels)` that samples were asked for.
-        made: Fractions that they have.
-        path: PNG file to write.
-    """
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
-    axes = figure.subplots()
-    limits = min(asked.min(), made.min()), max(asked.max(), made.max())
-    axes.plot(limits, limits, "--", color="grey")
-    for channel in range(asked.shape[1]):
-        axes.plot(asked[:, channel], made[:, channel], ".", label=f"channel {channel}")
-    axes.set_xlabel("phase fraction asked")
-    axes.set_ylabel("phase fraction made")
-    axes.grid(alpha=0.3)
-    if asked.shape[1] > 1:
-        axes.legend(fontsize="small")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
-
-
-def distributions_figure(
-    panels: Mapping[str, Mapping[str, np.ndarray | Mapping[str, float]]], path: str | Path, most_classes: int = 16
-) -> Path:
-    """Write a panel for each quantity, in which the distributions of several data sets lie over each other.
-
-    Args:
-        panels: For each quantity, by its name, the data sets by theirs: numbers, drawn as histograms with common
-            bins, or shares by class, drawn as bars beside each other.
-        path: PNG file to write.
-        most_classes: Of more classes those are shown that are frequent in any data set.
-    """
-    rows = -(-len(panels) // 2)
-    figure = Figure(figsize=(13, 3.4 * rows), layout="constrained")
-    all_axes = figure.subplots(rows, 2, squeeze=False).ravel()
-    for axes in all_axes[len(panels) :]:
-        axes.set_axis_off()
-    for axes, (quantity, by_name) in zip(all_axes, panels.items(), strict=False):
-        if all(isinstance(values, Mapping) for values in by_name.values()):
-            _bars(axes, by_name, most_classes)
-        else:
-            _histograms(axes, by_name)
-        axes.set_xlabel(quantity)
-        axes.legend(fontsize="small")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
-
-
-def _histograms(axes: object, by_name: Mapping[str, np.ndarray]) -> None:
-    finite = {name: np.asarray(values)[np.isfinite(values)] for name, values in by_name.items()}
-    together = np.concatenate(list(finite.values()))
-    low, high = np.percentile(together, (0.2, 99.8)) if len(together) else (0.0, 1.0)
-    bins = np.linspace(low, max(high, low + 1e-9), 41)
-    for name, values in finite.items():
-        axes.hist(np.clip(values, low, high), bins, density=len(values) > 0, histtype="step", linewidth=1.5, label=name)
-    axes.set_ylabel("density of probability")
-
-
-def _bars(axes: object, by_name: Mapping[str, Mapping[str, float]], most_classes: int) -> None:
-    classes = {name: None for shares in by_name.values() for name in shares}
-    largest = {name: max(shares.get(name, 0.0) for shares in by_name.values()) for name in classes}
-    shown = sorted(largest, key=largest.get, reverse=True)[:most_classes]
-    width = 0.8 / len(by_name)
-    for index, (name, shares) in enumerate(by_name.items()):
-        places = np.arange(len(shown)) + (index - (len(by_name) - 1) / 2) * width
-        axes.bar(places, [shares.get(one, 0.0) for one in shown], width, label=name)
-    axes.set_xticks(range(len(shown)), shown, rotation=90 if len(shown) > 8 else 0)
-    axes.set_ylabel("share")
+def _mosaic(samples: np.ndarray) -> np.ndarray:
+    """Up to 25 images as one, five in a row."""
+    n, height, width, channels = samples.shape
+    rows = -(-n // 5)
+    sheet = np.ones((rows * height, 5 * width, channels), np.float32)
+    for index, sample in enumerate(samples):
+        top, left = index // 5 * height, index % 5 * width
+        sheet[top : top + height, left : left + width] = sample
+    return sheet if channels == 3 else sheet[..., 0]
 
 
 def _marker(epochs: Sequence[int] | np.ndarray) -> str:
