@@ -77,11 +77,13 @@ DEFAULTS: Config = {
     "compile": {},
     # passes: over the data in one epoch; more for small data, since each epoch ends with a checkpoint.
     # ema: decay of the averaged weights that a model is sampled and exported with, such as 0.999. None: raw weights.
+    # minutes: training ends after the epoch in which so many are over. None: after `epochs`.
     # evaluate_every, evaluate_n, evaluate: samples are judged every so many epochs, so many of them, by these metrics
     # (0: never); the model with the least `monitor` is kept as the best.
     "fit": {
         "epochs": 30,
         "batch_size": 32,
+        "minutes": None,
         "passes": 1,
         "sample_every": 10,
         "ema": None,

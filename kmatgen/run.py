@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 # A resumed run may train longer, picture more often or use other devices; anything else would be another run.
-_MAY_CHANGE = ("fit.epochs", "fit.sample_every", "strategy")
+_MAY_CHANGE = ("fit.epochs", "fit.minutes", "fit.sample_every", "strategy")
 
 
 class Run:

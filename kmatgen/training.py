@@ -14,15 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen import distribute, networks, registry
-from kmatgen.callbacks import (
-    BestCheckpoint,
-    CollapseMonitor,
-    EpochCheckpoint,
-    EvaluateSamples,
-    GeneratorEMA,
-    SampleGrid,
-    StopOnNonFinite,
-)
+from kmatgen.callbacks import EpochCheckpoint, SampleGrid
 from kmatgen.crystal_models import crystal_parts
 from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
@@ -30,10 +22,10 @@ from kmatgen.data.sources import open_source
 from kmatgen.errors import InputError
 from kmatgen.fractions import asked_and_made, follows_fractions
 from kmatgen.models.base import GenerativeModel
-from kmatgen.models.gan import GAN
 from kmatgen.presets import Config, filled_in
 from kmatgen.report import write_run_report
 from kmatgen.run import Run, check_free
+from kmatgen.watching import before_writing, keeping_the_best
 
 # Samples up to this size together are kept in memory after their first reading.
 _CACHE_BYTES = 2**30
@@ -189,8 +181,8 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     )
     test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
     shown = source.test[:16] if hasattr(model, "reconstruct") else None
-    judged = _judged(run, model, source)
-    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *judged[1:]]
+    watching = before_writing(run, model, source)
+    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *keeping_the_best(run, watching)]
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
     if run.writes:
         asked = source.example_condition(64)
@@ -204,7 +196,7 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
             epochs=options["epochs"],
             initial_epoch=first_epoch,
             verbose=verbose if run.writes else 0,
-            callbacks=[*_guards(run, model, source), *judged[:1], *callbacks],
+            callbacks=[*watching, *callbacks],
         )
     except tf.errors.UnavailableError as error:
         raise InputError(
@@ -220,41 +212,6 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     # No worker leaves before the report is written: the others would take it for lost.
     distribute.gather(strategy, 0)
     return run
-
-
-def _guards(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
-    """What watches the training or averages it, in the order that it needs: before all that writes."""
-    guards: list[keras.callbacks.Callback] = [StopOnNonFinite(run.checkpoint_folder)]
-    decay = run.config["fit"].get("ema")
-    guards += [] if decay is None else [GeneratorEMA(decay)]
-    if isinstance(model, GAN):
-        earlier = run.history().to_dict("records")
-        asked = source.example_condition(64)
-        guards.append(CollapseMonitor(seed=run.config["seed"], real=source.test[:64], condition=asked, earlier=earlier))
-    return guards
-
-
-def _judged(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
-    """What judges samples, and what keeps the best model; nothing where there are no images to judge."""
-    options, test = run.config["fit"], source.test
-    images = isinstance(test, np.ndarray) and test.ndim >= 4 and 0 <= test.min() <= test.max() <= 1
-    # Runs that began before there was such a setting go on as they began.
-    if not options.get("evaluate_every") or not model.HAS_PRIOR or not images:
-        return []
-    judge = EvaluateSamples(
-        test,
-        options["evaluate_every"],
-        options["evaluate"],
-        options["evaluate_n"],
-        run.config["seed"],
-        source.example_condition(options["evaluate_n"]),
-        earlier=run.history().to_dict("records"),
-    )
-    monitor = options["monitor"]
-    if monitor not in judge.names:
-        raise InputError(f"fit.monitor is one of {', '.join(judge.names)}, from fit.evaluate. Received: {monitor!r}.")
-    before = run.best_epoch()
-    return [judge, BestCheckpoint(run.checkpoint_folder, monitor, before[1] if before else np.inf, run.writes)]
 
 
 def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) -> None:

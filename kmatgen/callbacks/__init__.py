@@ -5,6 +5,7 @@ before those that write (`CSVLogger`, `SampleGrid`, `EpochCheckpoint`, `BestChec
 and complete.
 """
 
+from kmatgen.callbacks.budget import StopAfterMinutes
 from kmatgen.callbacks.collapse import CollapseMonitor
 from kmatgen.callbacks.curves import AdversarialCurves
 from kmatgen.callbacks.ema import GeneratorEMA
@@ -20,6 +21,7 @@ __all__ = [
     "EvaluateSamples",
     "GeneratorEMA",
     "SampleGrid",
+    "StopAfterMinutes",
     "StopOnNonFinite",
     "checkpoints",
 ]

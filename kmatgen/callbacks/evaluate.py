@@ -35,7 +35,8 @@ class EvaluateSamples(keras.callbacks.Callback):
 
     Args:
         real: Held-out samples `(n, ..., channels)` in [0, 1].
-        every: Epochs from one look to the next; the first epoch has one too.
+        every: Epochs from one look to the next; the first epoch has one too, and one that another callback ends
+            training after.
         metrics: Names of metrics or `kmatgen.evaluation.Metric` objects.
         n: Number of samples, and of real ones at most.
         seed: Seed of the samples.
@@ -92,7 +93,7 @@ class EvaluateSamples(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         logs.update(dict.fromkeys(self.names, np.nan))
         # Monitors take their first value for the best so far, and nothing is better than NaN.
-        if self._looked and (epoch + 1) % self.every:
+        if self._looked and (epoch + 1) % self.every and not self.model.stop_training:
             return
         self._looked = True
         strategy = self.model.distribute_strategy

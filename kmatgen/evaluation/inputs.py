@@ -263,7 +263,7 @@ def check_same_shape(name: str, values: np.ndarray, other_name: str, others: np.
 
 def _pixel_size(description: dict[str, Any]) -> float | None:
     """The pixel size of images that all have the same."""
-    known = description.get("pixel_size_um") or {}
-    if not isinstance(known, dict) or known.get("known") != description.get("images"):
+    known = description.get("pixel_size_um")
+    if not isinstance(known, dict) or not known.get("known") or known["known"] != description.get("images"):
         return None
-    return known["min"] if known["min"] is not None and np.isclose(known["min"], known["max"], rtol=0.01) else None
+    return known["min"] if np.isclose(known["min"], known["max"], rtol=0.01) else None

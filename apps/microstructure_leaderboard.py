@@ -1,0 +1,65 @@
+"""Which model for your micrographs? Train a VAE, a WGAN-GP and a diffusion model for the same time, and judge them.
+
+    python apps/microstructure_leaderboard.py --minutes 7                          # synthetic polycrystals
+    python apps/microstructure_leaderboard.py --data micrographs/ --channels 1 --minutes 60
+
+One table and one page with samples, curves, distributions and the closest training samples, in runs/leaderboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from kmatgen import presets, training
+from kmatgen.cli import run_or_explain
+from kmatgen.evaluation.compare import compare_models, comparison_text
+from kmatgen.run import CONFIG, Run
+
+FAMILIES = {"vae": "vae", "wgan_gp": "wgan_gp_64", "diffusion": "diffusion_64"}
+# A run ends by the clock, never by its epochs.
+ENDLESS = 1_000_000
+
+
+def main() -> None:
+    """Train one after the other, judge all of them by the same held-out samples."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="polycrystal", help="folder of micrographs (default: synthetic polycrystals)")
+    parser.add_argument("--size", type=int, default=64, help="side of the images in pixels (default: 64)")
+    parser.add_argument("--channels", type=int, choices=(1, 3), help="convert images to grey or to colour")
+    parser.add_argument("--minutes", type=float, default=7.0, help="wall time of each training (default: 7)")
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all three")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="PATH=VALUE, a setting of all runs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
+    parser.add_argument("-n", type=int, default=256, help="samples to judge each by (default: 256)")
+    parser.add_argument("--out", type=Path, default=Path("runs/leaderboard"), help="folder of the runs and the page")
+    options = parser.parse_args()
+    settings = {"data.source": options.data, "data.size": options.size, "data.channels": options.channels}
+    settings |= {"seed": options.seed, "fit.epochs": ENDLESS, "fit.minutes": options.minutes}
+    if options.data == "polycrystal":
+        # Small enough that many grains lie inside an image as a whole and can be measured.
+        settings |= {"data.polycrystal.grain_size": [options.size / 6, options.size / 4.5]}
+        settings |= {"data.polycrystal.colouring": "grey"}
+    settings |= dict(presets.parse_setting(text) for text in options.settings)
+
+    runs = {}
+    for family in options.families:
+        folder = options.out / family
+        print(f"{family}: {options.minutes:g} minutes")
+        # Trained in an earlier call, perhaps in one that was interrupted: judged as it is.
+        finished = (folder / CONFIG).is_file() and Run.open(folder).finished_epochs
+        runs[family] = folder if finished else training.train(_config(family, settings), folder, verbose=2).folder
+    first = next(iter(runs.values()))
+    tables, page = compare_models(runs, first, options.out / "comparison", n=options.n, seed=options.seed)
+    print(f"\n{comparison_text(tables)}\n\nPage: {page}")
+
+
+def _config(family: str, settings: dict) -> presets.Config:
+    return presets.resolve(FAMILIES[family], settings)
+
+
+if __name__ == "__main__":
+    run_or_explain(main)
