@@ -221,7 +221,9 @@ def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) ->
         "epochs": len(history),
         "parameters": model.count_params(),
         "seconds": round(before + seconds, 1),
-        "last": {name: float(value) for name, value in history.iloc[-1].items() if name != "epoch"},
+        "last": {
+            name: float(value) for name, value in history.iloc[-1].items() if name != "epoch" and not np.isnan(value)
+        },
         "floors": _floors(model, source.test),
     }
     best = run.best_epoch()

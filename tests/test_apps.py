@@ -57,3 +57,16 @@ def test_microstructure_gan(tmp_path, monkeypatch, capsys, options):
     asked = {"phase_fractions.png"} if "--fraction" in given else set()
     assert {"samples.png", "tiled.png", "adversarial_curves.png", "report.html"} | asked <= left
     assert (tmp_path / "saved_models/microstructure_gan/saved_model.pb").is_file()
+
+
+@pytest.mark.slow
+def test_microstructure_leaderboard(tmp_path, monkeypatch, capsys):
+    small = ["data.polycrystal.n=80", "fit.batch_size=8", "data.polycrystal.grain_size=[5, 8]"]
+    options = [part for setting in small for part in ("--set", setting)]
+    options += ["--size", 16, "--minutes", 0.01, "-n", 16, "--families", "vae"]
+    run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options)
+    assert "runs/leaderboard/comparison/evaluation.html" in capsys.readouterr().out
+    assert len((tmp_path / "runs/leaderboard/vae/history.csv").read_text().splitlines()) == 2
+    # Called again, it judges what is there.
+    run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options)
+    assert len((tmp_path / "runs/leaderboard/vae/history.csv").read_text().splitlines()) == 2

@@ -45,7 +45,7 @@ def test_train_sample_export_resume(capsys, micrographs, tmp_path):
     main(["train", "vae", "--data", str(micrographs), *TINY_OPTIONS])
     printed = capsys.readouterr()
     assert "runs/vae/report.html" in printed.out
-    assert "1 files were skipped" in printed.err
+    assert "1 files or entries were skipped" in printed.err
     assert "broken.png" in printed.err
     assert "broken.png" in (tmp_path / "runs/vae/report.html").read_text()
 
@@ -65,12 +65,17 @@ def test_train_sample_export_resume(capsys, micrographs, tmp_path):
     assert str(tmp_path) not in manifest["command"]
     assert len(manifest["data"]["content_hash"]) == 64
 
+    capsys.readouterr()
+    main(["evaluate", "runs/vae", "-n", "8", "--metric", "two_point"])
+    assert "two_point" in capsys.readouterr().out
+    assert (tmp_path / "runs/vae/evaluation/evaluation.html").is_file()
+
     main(["train", "--resume", "runs/vae", "--epochs", "3", "--quiet"])
     assert len((tmp_path / "runs/vae/history.csv").read_text().splitlines()) == 4
 
 
 def test_help_has_an_example_each(capsys):
-    for command in ("train", "sample", "export", "data", "presets", "study"):
+    for command in ("train", "sample", "evaluate", "compare", "export", "data", "presets", "study"):
         main([command, "--help"])
         text = capsys.readouterr().out
         assert f"kmatgen {command}" in text.split("Example")[1]

@@ -77,3 +77,18 @@ def test_distributions_lie_over_each_other(tmp_path, monkeypatch):
     assert size.get_xlabel() == "size"
     assert [text.get_text() for text in kind.get_xticklabels()] == ["a", "c"]
     assert_allclose([bar.get_height() for bar in kind.patches], [0.75, 0, 0.4, 0.6])
+
+
+def test_band_and_density_curves(tmp_path, rng):
+    curves = {"real": rng.random((20, 9)), "vae": rng.random((30, 9))}
+    path = plotting.band_curves(np.arange(9), curves, tmp_path / "a/bands.png", "r / px", "S2(r)")
+    values = {name: (rng.gamma(2, size=500), rng.random(500)) for name in ("vae", "real", "gan")}
+    for written in (path, plotting.density_curves(values, tmp_path / "densities.png", "chord length / px")):
+        with Image.open(written) as picture:
+            assert picture.size == (770, 440)
+            assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_density_curves_of_one_value(tmp_path):
+    same = {"real": (np.ones(5), np.ones(5)), "vae": (np.ones(3), np.ones(3))}
+    assert plotting.density_curves(same, tmp_path / "same.png", "fraction").is_file()

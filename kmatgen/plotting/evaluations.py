@@ -47,13 +47,13 @@ def density_curves(values: Mapping[str, tuple[np.ndarray, np.ndarray]], path: st
         xlabel: What the quantity is.
     """
     everything = np.concatenate([numbers for numbers, _ in values.values()])
-    # A few very long chords would leave one bin for all others.
+    # The few longest chords are left out: they would leave one bin for all others.
     low, high = float(everything.min()), float(np.percentile(everything, 99.5))
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, (numbers, weights), colour in _coloured(values):
-        density, _ = np.histogram(np.minimum(numbers, edges[-1]), edges, weights=weights, density=True)
+        density, _ = np.histogram(numbers, edges, weights=weights, density=True)
         if name == REAL:
             axes.stairs(density, edges, color="0.8", fill=True, label=name)
         else:

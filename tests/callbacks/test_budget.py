@@ -19,6 +19,7 @@ def test_training_ends_with_the_epoch_in_which_the_time_is_over(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", clock)
     model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.stop_training = False
     budget = StopAfterMinutes(2.0)
     budget.set_model(model)
     budget.on_train_begin()
