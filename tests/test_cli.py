@@ -74,6 +74,22 @@ def test_train_sample_export_resume(capsys, micrographs, tmp_path):
     assert len((tmp_path / "runs/vae/history.csv").read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
+def test_a_conditional_gan_from_training_to_export(capsys, tmp_path):
+    small = {"data.phases.n": 50, "data.phases.correlation_length": 2.0, "fit.evaluate_every": 0}
+    small |= {f"networks.{role}.config.filters": 4 for role in ("generator", "discriminator")}
+    options = ["--quiet", "--size", "16", "--epochs", "1", "--batch-size", "8"]
+    options += [part for path, value in small.items() for part in ("--set", f"{path}={value}")]
+    main(["train", "wgan_gp_phases", *options])
+    main(["sample", "runs/wgan_gp_phases", "-n", "3", "--condition", "0.3", "--out", "ours"])
+    main(["export", "runs/wgan_gp_phases"])
+    main(["sample", "saved_models/wgan_gp_phases", "-n", "3", "--condition", "[0.3]", "--out", "served"])
+    ours, served = (np.load(tmp_path / folder / "samples.npz")["samples"] for folder in ("ours", "served"))
+    np.testing.assert_allclose(served, ours, atol=1e-5)
+    assert "needs a condition of shape (1,)" in fails(capsys, "sample", "saved_models/wgan_gp_phases")
+    assert "Received: 'much'" in fails(capsys, "sample", "saved_models/wgan_gp_phases", "--condition", "much")
+
+
 def test_help_has_an_example_each(capsys):
     for command in ("train", "sample", "evaluate", "compare", "export", "data", "presets", "study"):
         main([command, "--help"])
