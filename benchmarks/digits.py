@@ -26,16 +26,19 @@ from kmatgen.data.sources import open_source
 from kmatgen.plotting import image_grid
 from kmatgen.run import CONFIG, Run
 
-PRESETS = {"DCGAN": "dcgan_64", "WGAN-GP": "wgan_gp_64", "ACGAN": "acgan_32"}
+# Three times the published rate and 3 critic steps instead of 5: more steps of the generator in the same time.
+QUICK = {"class_name": "Adam", "config": {"learning_rate": 3e-4, "beta_1": 0.0, "beta_2": 0.9}}
+QUICK_CRITIC = {"compile.d_steps": 3, "compile.g_optimizer": QUICK, "compile.d_optimizer": QUICK, "fit.batch_size": 32}
+MODELS = {"DCGAN": ("dcgan_64", {}), "WGAN-GP": ("wgan_gp_64", QUICK_CRITIC), "ACGAN": ("acgan_32", {})}
 N_SAMPLES, SIZE = 2000, 32
 
 
-def configuration(preset: str, data: str, epochs: int, seed: int) -> presets.Config:
-    """The preset on digits of 32 x 32."""
+def configuration(name: str, data: str, epochs: int, seed: int) -> presets.Config:
+    """The model's preset on digits of 32 x 32; judged here, not while training."""
+    preset, changes = MODELS[name]
     paths = {"data.source": f"digits:{data}" if data else "digits", "data.size": SIZE, "seed": seed}
-    # Judged here, not while training.
     fit = {"epochs": epochs, "batch_size": 64, "sample_every": 5, "ema": 0.99, "evaluate_every": 0}
-    return presets.resolve(preset, {**paths, **{f"fit.{name}": value for name, value in fit.items()}})
+    return presets.resolve(preset, {**paths, **{f"fit.{key}": value for key, value in fit.items()}, **changes})
 
 
 def classifier(source: Source, epochs: int = 4) -> keras.Model:
@@ -71,13 +74,13 @@ def main() -> None:
     """Train the classifier and the models; print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="", help="folder of MNIST's idx files (default: scikit-learn's digits)")
-    parser.add_argument("--models", nargs="+", choices=PRESETS, default=list(PRESETS), help="default: all")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="default: all")
     parser.add_argument("--epochs", type=int, default=30, help="passes over the digits (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the models (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder of the runs")
     options = parser.parse_args()
     print(machine())
-    source = open_source(configuration("acgan_32", options.data, 1, seed=0)["data"], seed=0)
+    source = open_source(configuration("ACGAN", options.data, 1, seed=0)["data"], seed=0)
     judging = classifier(source)
     found, certainty = judge(judging, source.test)
     right = (found == source.test_condition).mean()
@@ -85,7 +88,7 @@ def main() -> None:
         f"classifier: {right:.1%} of {len(found)} held-out digits right, mean probability {certainty:.3f}", flush=True
     )
     for name in options.models:
-        config = configuration(PRESETS[name], options.data, options.epochs, options.seed)
+        config = configuration(name, options.data, options.epochs, options.seed)
         run = trained(config, options.out / config["preset"])
         model = run.load_model("last")
         asked = None if model.condition_spec is None else np.arange(N_SAMPLES) % 10
