@@ -153,11 +153,17 @@ def open_crystals(
             "Training needs at least 2 crystals and 1 held out, with all properties that are asked for. "
             f"Received: {len(train)} and {len(test)} of {len(crystals)} from {source}."
         )
-    fitted = PointCloud(**(representation or {})).fit(train)
+    sites = int(crystals.table.n_sites.max())
+    fitted = PointCloud(**{"sites": sites, **(representation or {})}).fit(train)
     return CrystalSource(crystals, train, test, fitted, asked)
 
 
 def _split(table: CrystalTable, test_fraction: float, seed: int) -> tuple[CrystalTable, CrystalTable]:
-    """By sets of elements; where crystals differ in structure alone, such as those of one element, one by one."""
+    """By sets of elements; where crystals differ in structure alone, such as those of one element, one by one.
+
+    A crystal with an element that no training crystal has is trained on: nothing could be known of it.
+    """
     several = len(set(elements(table))) >= _FEWEST_SYSTEMS
-    return split_table(table, test_fraction, seed, by="elements" if several else "crystal")
+    train, test = split_table(table, test_fraction, seed, by="elements" if several else "crystal")
+    known = np.isin(test.species, [0, *np.unique(train.species)]).all(axis=1)
+    return CrystalTable.concatenate([train, test[~known]]), test[known]

@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from kmatgen.data.crystal_source import open_crystals
+from kmatgen.errors import InputError
+from kmatgen.representations.base import keep_crystals
+from tests.representations.crystals import perovskites, triclinic
+
+
+def structures(table):
+    return table.structures()
+
+
+def test_roles():
+    table = replace(perovskites(60), properties={"gap": np.linspace(0, 3, 60)})
+    opened = open_crystals(structures(table), conditions=["gap"], test_fraction=0.2)
+    assert not opened.are_sets
+    fields, conditions = opened.fields(opened.train), opened.conditions_of(opened.train)
+    assert fields["lattice"].shape == (len(opened.train), 1)
+    assert opened.condition_specs["gap"]["size"] == 1
+    assert_allclose(conditions["gap"][:, 0], opened.train.properties["gap"], rtol=1e-6)
+    decoded = keep_crystals({name: np.asarray(values) for name, values in opened.decoder(fields).items()})
+    assert_allclose(decoded.table.density, opened.train.density, rtol=1e-4)
+    assert_array_equal(opened.asked({"gap": 1.5})["gap"], [1.5])
+
+
+def test_sets():
+    opened = open_crystals(structures(triclinic(60)), conditions=["composition"], test_fraction=0.2)
+    assert opened.are_sets
+    fields, conditions = opened.fields(opened.train), opened.conditions_of(opened.train)
+    assert fields["coords"].shape[1:] == (opened.representation.sites, 3)
+    assert_array_equal(conditions["mask"].sum(axis=1), opened.train.n_sites)
+    assert_array_equal(opened.alike(fields, conditions), opened.train.n_sites)
+    decoded = opened.decoder({"sample": fields, "condition": {"mask": conditions["mask"]}})
+    decoded = keep_crystals({name: np.asarray(values) for name, values in decoded.items()})
+    assert_allclose(decoded.table.density, opened.train.density, rtol=1e-4)
+
+
+def test_nothing_is_held_out_that_cannot_be_known():
+    table = perovskites(40)
+    species = table.species.copy()
+    species[7, 0] = 91  # the only one
+    opened = open_crystals(structures(replace(table, species=species)), test_fraction=0.5)
+    assert 91 in opened.train.species
+    assert set(np.unique(opened.test.species)) <= set(np.unique(opened.train.species))
+    opened.fields(opened.test)
+
+
+def test_describes_itself():
+    described = open_crystals(structures(perovskites(40))).describe()
+    assert described["train_crystals"] + described["test_crystals"] == 40
+    assert described["representation"]["config"]["sites"] == 5
+
+
+def test_refuses_properties_that_no_crystal_has():
+    with pytest.raises(InputError, match="Received: 'gap'"):
+        open_crystals(structures(perovskites(20)), conditions=["gap"])
