@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kmatgen.crystal_files import write_crystals
-from kmatgen.crystal_pictures import crystal_distributions, crystal_grid
+from kmatgen.crystal_pictures import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.data.crystal_source import CrystalSource
 from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_rows
@@ -20,8 +20,6 @@ from kmatgen.report import picture, render
 from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.symmetrise import SymmetryReport, symmetrise
-
-_PICTURED = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,4 +151,4 @@ def write_generation(
 
 def _spread(n: int) -> np.ndarray:
     """Rows spread evenly over a table, for a picture."""
-    return np.unique(np.linspace(0, max(n - 1, 0), min(n, _PICTURED)).astype(int))
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, MOST_CELLS)).astype(int))

@@ -18,7 +18,8 @@ from kmatgen.representations.crystal_table import CrystalTable
 # Looking a little from above and from the side, so that atoms behind one another are told apart.
 _VIEW = "-80x,12y,3z"
 _PIXELS_PER_INCH = 110
-_MOST_CELLS = 16
+# Crystals in a picture.
+MOST_CELLS = 16
 
 
 def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles: list[str] | None = None) -> Path:
@@ -90,7 +91,7 @@ def sample_grid(samples: np.ndarray | dict[str, np.ndarray], path: str | Path) -
         return image_grid(samples, path)
     if not {"lattice", "species", "coords"} <= set(samples):
         raise InputError(f"Images and crystals can be pictured. Received: samples with {', '.join(samples)}.")
-    return crystal_grid(keep_crystals(samples).table[:_MOST_CELLS], path)
+    return crystal_grid(keep_crystals(samples).table[:MOST_CELLS], path)
 
 
 def formulas(table: CrystalTable) -> list[str]:

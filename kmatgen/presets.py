@@ -65,7 +65,8 @@ DEFAULTS: Config = {
             "column": None,
             # None: as given where all have the same number of sites, else "niggli".
             "cell": None,
-            "max_sites": 64,
+            # Larger cells are refused; the cost of a step grows with the square of the largest in a batch.
+            "max_sites": 24,
             # What crystals are generated for: "space_group", "composition", "chemical_system", property columns.
             "conditions": [],
             # Arguments of kmatgen.representations.PointCloud.

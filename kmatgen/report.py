@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 
 import kmatgen
-from kmatgen.crystal_pictures import crystal_grid, sample_grid
+from kmatgen.crystal_pictures import MOST_CELLS, crystal_grid, sample_grid
 from kmatgen.fractions import asked_and_made, follows_fractions
 from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
 
@@ -68,16 +68,17 @@ def _pictures(run: Run, model: GenerativeModel, source: Source) -> list[Picture]
     folder, seed, test = run.folder, run.config["seed"], source.test
     pictures = []
     if model.HAS_PRIOR:
-        asked = source.example_condition(64)
-        condition = model.example_condition(64) if asked is None else asked
-        samples = sample_grid(model.generate(64, condition, seed=seed), folder / "samples.png")
-        caption = f"64 samples of the prior, seed {seed}"
+        n = 64 if source.crystals is None else MOST_CELLS
+        asked = source.example_condition(n)
+        condition = model.example_condition(n) if asked is None else asked
+        samples = sample_grid(model.generate(n, condition, seed=seed), folder / "samples.png")
+        caption = f"{n} samples of the prior, seed {seed}"
         caption += "." if asked is None else "; asked for the conditions of held-out data in rising order, row by row."
         pictures.append(picture(samples, "Samples", caption))
     if source.crystals is None:
         real = image_grid(test[:64], folder / "real.png")
     else:
-        real = crystal_grid(source.crystals.test[:16], folder / "real.png")
+        real = crystal_grid(source.crystals.test[:MOST_CELLS], folder / "real.png")
     pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
     if hasattr(model, "reconstruct"):
         pairs = pair_grid(test[:32], model.reconstruct(test[:32]), folder / "reconstructions.png")

@@ -16,6 +16,7 @@ import tensorflow as tf
 from kmatgen import distribute, networks, registry
 from kmatgen.callbacks import EpochCheckpoint, SampleGrid
 from kmatgen.crystal_models import crystal_parts
+from kmatgen.crystal_pictures import MOST_CELLS
 from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
 from kmatgen.data.sources import open_source
@@ -186,7 +187,8 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
     if run.writes:
         asked = source.example_condition(64)
-        pictures = SampleGrid(run.folder, every=options["sample_every"], seed=seed, images=shown, condition=asked)
+        pictured = 64 if source.crystals is None else MOST_CELLS
+        pictures = SampleGrid(run.folder, pictured, options["sample_every"], seed, images=shown, condition=asked)
         callbacks = [logger, pictures, *callbacks]
     started = time.perf_counter()
     try:
