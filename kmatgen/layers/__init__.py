@@ -10,6 +10,7 @@ from kmatgen.layers.site_attention import SiteAttention
 from kmatgen.layers.spectral_normalization import SpectralNormalization, update_spectral_norms
 from kmatgen.layers.time_embedding import TimeEmbedding
 from kmatgen.layers.trim_sites import RestoreSites, TrimSites
+from kmatgen.layers.upsampled_conv import UpsampledConv2D
 
 __all__ = [
     "BatchNormalization",
@@ -23,5 +24,6 @@ __all__ = [
     "SpectralNormalization",
     "TimeEmbedding",
     "TrimSites",
+    "UpsampledConv2D",
     "update_spectral_norms",
 ]

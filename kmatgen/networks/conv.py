@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import BatchNormalization
+from kmatgen.layers import BatchNormalization, UpsampledConv2D
 
 # The coarsest map of the decoder: 8 x 8 with 8 channels.
 _BASE = 8
@@ -83,15 +84,21 @@ def conv_decoder(
     latent = keras.Input((latent_dim,), name="latent")
     x = layers.Dense(base[0] * base[1] * base[2], activation="relu", name="dense")(latent)
     x = layers.Reshape(base, name="reshape")(x)
+    factor = 1
     for index, count in enumerate(filters):
-        x = layers.Conv2D(count, 2, padding="same", activation="relu", name=f"conv_{index}")(x)
+        x = _convolution(count, factor, activation="relu", name=f"conv_{index}")(x)
         x = BatchNormalization(name=f"norm_{index}")(x)
         x = layers.LeakyReLU(name=f"leaky_{index}")(x)
         factor = 2 ** (each + (index < extra))
-        if factor > 1:
-            x = layers.UpSampling2D(factor, name=f"up_{index}")(x)
-    image = layers.Conv2D(channels, 2, padding="same", dtype="float32", name="image")(x)
+    image = _convolution(channels, factor, dtype="float32", name="image")(x)
     return keras.Model(latent, image, name=name)
+
+
+def _convolution(filters: int, factor: int, **options: Any) -> keras.layers.Layer:
+    """A 2 x 2 convolution of the map enlarged by this factor."""
+    if factor == 1:
+        return layers.Conv2D(filters, 2, padding="same", **options)
+    return UpsampledConv2D(filters, factor, **options)
 
 
 def _check(shape: Sequence[int], latent_dim: int, filters: Sequence[int]) -> None:
