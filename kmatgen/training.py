@@ -70,7 +70,8 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
     run = Run.open(folder, writes=distribute.is_chief(strategy))
     run.adopt(wanted or {})
     progress = run.writes and verbose != 0
-    source = open_source(run.config["data"], run.config["seed"], progress, first_epoch=run.finished_epochs)
+    passes = run.finished_epochs * run.config["fit"].get("passes", 1)
+    source = open_source(run.config["data"], run.config["seed"], progress, passes)
     _check_agreement(strategy, run, source)
     if run.finished_epochs:
         with strategy.scope():
@@ -175,7 +176,7 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
         source.train.repeat(passes) if passes > 1 else source.train,
         options["batch_size"],
         seed=seed,
-        cache=_worth_caching(run.config, source),
+        cache=_worth_caching(source),
         d_steps=getattr(model, "d_steps", 1),
         first_epoch=first_epoch,
         alike=source.alike,
@@ -251,9 +252,7 @@ def _floors(model: GenerativeModel, test: np.ndarray) -> dict[str, float]:
     return {"val_reconstruction_loss": float(tf.reduce_mean(entropy))}
 
 
-def _worth_caching(config: Config, source: Source) -> bool:
-    options = config["data"]["micrographs"]
-    changes = bool(options["augment"]) or options["per_image"] is not None
+def _worth_caching(source: Source) -> bool:
     shapes = source.sample_shape
     numbers = sum(int(np.prod(shape)) for shape in (shapes.values() if isinstance(shapes, dict) else [shapes]))
-    return not changes and 0 <= int(source.train.cardinality()) * 4 * numbers <= _CACHE_BYTES
+    return source.repeats and 0 <= int(source.train.cardinality()) * 4 * numbers <= _CACHE_BYTES

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kmatgen.data.crystal_source import CrystalSource
 
 # Held-out samples kept in memory, for validation and pictures.
-_MOST_TEST_SAMPLES = 1024
+MOST_TEST_SAMPLES = 1024
 
 
 class Source(NamedTuple):
@@ -32,6 +32,7 @@ class Source(NamedTuple):
         test_groups: The same of the held-out samples.
         alike: Samples that this gives the same number for belong in a batch, see `kmatgen.data.batches`.
         crystals: The crystals that the samples stand for.
+        repeats: Whether every pass gives the same training samples, so that they may be kept.
     """
 
     train: tf.data.Dataset
@@ -44,6 +45,7 @@ class Source(NamedTuple):
     test_groups: np.ndarray | None = None
     alike: Callable[..., tf.Tensor] | None = None
     crystals: CrystalSource | None = None
+    repeats: bool = True
 
     @property
     def sample_shape(self) -> Any:
@@ -138,7 +140,7 @@ def with_phase_fractions(source: Source, threshold: float | None = None) -> Sour
 
 def _kept(samples: tf.data.Dataset) -> Any:
     """The first held-out samples as arrays."""
-    kept = list(samples.take(_MOST_TEST_SAMPLES).as_numpy_iterator())
+    kept = list(samples.take(MOST_TEST_SAMPLES).as_numpy_iterator())
     if not kept:
         raise InputError("The held-out part of the data needs at least one sample. Received: none.")
     return tf.nest.map_structure(lambda *rows: np.stack(rows), *kept)

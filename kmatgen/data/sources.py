@@ -14,8 +14,9 @@ from kmatgen.data.crystal_source import open_crystals
 from kmatgen.data.crystal_sources import holds_crystals
 from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
-from kmatgen.data.opened import Source, opened, opened_with_classes, with_phase_fractions
-from kmatgen.data.patches import micrograph_patches, patch_owners
+from kmatgen.data.micrographs import Micrographs
+from kmatgen.data.opened import MOST_TEST_SAMPLES, Source, opened, opened_with_classes, with_phase_fractions
+from kmatgen.data.patches import micrograph_patches, patch_count, patch_owners
 from kmatgen.data.phases import phase_fields
 from kmatgen.data.pipeline import from_tfds, tfds_classes
 from kmatgen.data.polycrystals import polycrystal
@@ -23,14 +24,14 @@ from kmatgen.data.splits import split_files
 from kmatgen.errors import InputError
 
 
-def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_epoch: int = 0) -> Source:
+def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_pass: int = 0) -> Source:
     """Open the data of a configuration.
 
     Args:
         data: The `data` part of a configuration, see `kmatgen.presets.DEFAULTS`.
         seed: Seed of synthetic data, of the split and of random crops.
         progress: Show progress bars.
-        first_epoch: Epochs already trained; random crops and flips go on from there.
+        first_pass: Passes over the data already made; random crops and flips go on from there.
 
     Raises:
         InputError: The data cannot be used.
@@ -39,13 +40,13 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_e
         raise InputError(f"data.test_fraction lies between 0 and 1. Received: {data['test_fraction']}.")
     if data["condition"] not in (None, *CONDITIONS):
         raise InputError(f"data.condition is null, {' or '.join(CONDITIONS)}. Received: {data['condition']!r}.")
-    source = _open(data, seed, progress, first_epoch)
+    source = _open(data, seed, progress, first_pass)
     if data["condition"] == "phase_fraction":
         return with_phase_fractions(source, data["phase_threshold"])
     return source
 
 
-def _open(data: dict[str, Any], seed: int, progress: bool, first_epoch: int) -> Source:
+def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> Source:
     kind, _, name = str(data["source"]).partition(":")
     if data["condition"] == "class" and kind not in ("digits", "tfds"):
         raise InputError(
@@ -61,7 +62,7 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_epoch: int) -> 
         return _tfds(data, name)
     if holds_crystals(data["source"]):
         return _crystals(data, seed, progress)
-    return _micrographs(data, Path(data["source"]), seed, progress, first_epoch)
+    return _micrographs(data, Path(data["source"]), seed, progress, first_pass)
 
 
 def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
@@ -121,7 +122,7 @@ def _tfds(data: dict[str, Any], name: str) -> Source:
     return opened_with_classes(*pairs, description, tfds_classes(name))
 
 
-def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, first_epoch: int) -> Source:
+def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, first_pass: int) -> Source:
     options = data["micrographs"]
     files = find_micrographs(
         folder,
@@ -137,10 +138,14 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
             f"Received: {len(files)} usable in {folder}."
         )
     train_files, test_files = split_files(files, data["test_fraction"], seed)
-    cutting = {key: options[key] for key in ("stride", "per_image", "scale")}
-    cutting |= {"size": data["size"], "channels": data["channels"], "seed": seed}
-    train = micrograph_patches(train_files, augment=tuple(options["augment"]), first_epoch=first_epoch, **cutting)
-    test = micrograph_patches(test_files, **cutting)
+    tiles = {"size": data["size"], "stride": options["stride"]}
+    # Runs that began before there was such a setting go on as they began.
+    crops = {"per_image": _crops(options, train_files, data["size"], options.get("most_patches"))}
+    test_crops = {"per_image": _crops(options, test_files, data["size"], MOST_TEST_SAMPLES)}
+    reading = {"scale": options["scale"], "channels": data["channels"], "seed": seed}
+    augment = tuple(options["augment"])
+    train = micrograph_patches(train_files, **tiles, **crops, **reading, augment=augment, first_epoch=first_pass)
+    test = micrograph_patches(test_files, **tiles, **test_crops, **reading)
     description = {
         "source": str(folder),
         **files.describe(),
@@ -150,15 +155,30 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         "train_patches": int(train.cardinality()),
         "content_hash": files.content_hash,
     }
-    tiles = {key: cutting[key] for key in ("size", "stride", "per_image")}
-    owners, test_owners = (patch_owners(part, **tiles) for part in (train_files, test_files))
     source = opened(train, test, description)
-    source = source._replace(train_groups=owners, test_groups=test_owners[: len(source.test)])
+    # Pictures show the first of them: of all images, then, and not of one.
+    order = np.random.default_rng(seed).permutation(len(source.test))
+    source = source._replace(
+        test=source.test[order],
+        train_groups=patch_owners(train_files, **tiles, **crops),
+        test_groups=patch_owners(test_files, **tiles, **test_crops)[order],
+        repeats=not augment and crops["per_image"] is None,
+    )
     if data["condition"] != "phase_fraction" or data["phase_threshold"] is not None:
         return source
     # Not of `train`, whose random crops go by the number of the pass.
-    still = micrograph_patches(train_files, **{**cutting, "per_image": None})
+    still = micrograph_patches(train_files, **tiles, **reading)
     return source._replace(threshold=otsu_threshold(still))
+
+
+def _crops(options: dict[str, Any], files: Micrographs, size: int, most: int | None) -> int | None:
+    """How many random crops of each image make about `most` patches; None for tiles, where they are no more."""
+    if options["stride"] or options["per_image"]:
+        return options["per_image"]
+    tiles, skipped = patch_count(files, size)
+    if most is None or tiles <= most:
+        return None
+    return max(1, round(most / (len(files) - len(skipped))))
 
 
 def _crystals(data: dict[str, Any], seed: int, progress: bool) -> Source:

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 
+KL_REDUCTIONS = ("mean", "sum", "per_value")
+
 # (data, scores of the decoder, activation that makes a sample of the scores) -> scalar
 Reconstruction = Callable[[tf.Tensor, tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor]
 
@@ -62,21 +64,26 @@ def get_reconstruction(name: str, activation: Callable) -> Reconstruction:
     return RECONSTRUCTIONS[name]
 
 
-def kl_divergence(mean: tf.Tensor, log_var: tf.Tensor, reduction: str = "mean") -> tf.Tensor:
+def kl_divergence(mean: tf.Tensor, log_var: tf.Tensor, reduction: str = "mean", values: int = 1) -> tf.Tensor:
     """KL divergence of the diagonal Gaussian N(mean, exp(log_var)) from N(0, 1).
 
     For one latent dimension it is `-1/2 (1 + log_var - mean**2 - exp(log_var))` (Kingma and Welling 2014,
     appendix B). It is averaged over the batch and, over the latent dimensions,
 
-    * `"mean"`: averaged, so that one weight means the same for every `latent_dim` (microstructure studies);
-    * `"sum"`: summed, which is the divergence of the joint distribution (the paper's own objective has it
-      with a reconstruction summed over pixels as well).
+    * `"mean"`: averaged (microstructure studies);
+    * `"sum"`: summed, which is the divergence of the joint distribution;
+    * `"per_value"`: summed, and divided by the number of values of a sample. As the reconstruction losses are
+      means over these values, too, a weight of 1 then gives the evidence lower bound with binary cross-entropy,
+      whatever the size of a sample and of the latent space.
 
     Args:
         mean: `(batch, latent_dim)`.
         log_var: `(batch, latent_dim)`, natural logarithm of the variance.
-        reduction: `"mean"` or `"sum"`.
+        reduction: One of `KL_REDUCTIONS`.
+        values: Number of values of a sample, for `"per_value"`.
     """
     each = -0.5 * (1.0 + log_var - tf.square(mean) - tf.exp(log_var))
-    over_latent = tf.reduce_sum(each, axis=-1) if reduction == "sum" else tf.reduce_mean(each, axis=-1)
-    return tf.reduce_mean(over_latent)
+    if reduction == "mean":
+        return tf.reduce_mean(each)
+    total = tf.reduce_mean(tf.reduce_sum(each, axis=-1))
+    return total / values if reduction == "per_value" else total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.base import GenerativeModel, Logs
-from kmatgen.models.elbo import get_reconstruction, kl_divergence
+from kmatgen.models.elbo import KL_REDUCTIONS, get_reconstruction, kl_divergence
 from kmatgen.models.sampling import Signatures
 from kmatgen.registry import register
 from kmatgen.schedules import Schedule
@@ -232,11 +233,12 @@ class VAE(Autoencoder):
             reconstruction: `"binary_crossentropy"` on logits, for data in [0, 1], or `"mean_squared_error"`.
             kl_weight: Weight of the divergence, a number or a schedule of the optimiser's step
                 (`kmatgen.schedules.LinearWarmup`, `Cyclical`, or any Keras learning-rate schedule).
-            kl_reduction: `"mean"` or `"sum"` over the latent dimensions.
+            kl_reduction: `"mean"` or `"sum"` over the latent dimensions, or `"per_value"`: summed
+                and divided by the number of values of a sample, with which a weight of 1 is the evidence lower bound.
             **execution: `run_eagerly`, `steps_per_execution`, `jit_compile`, as in `GenerativeModel.compile`.
         """
-        if kl_reduction not in ("mean", "sum"):
-            raise InputError(f"kl_reduction is 'mean' or 'sum'. Received: {kl_reduction!r}.")
+        if kl_reduction not in KL_REDUCTIONS:
+            raise InputError(f"kl_reduction is one of {', '.join(KL_REDUCTIONS)}. Received: {kl_reduction!r}.")
         if not isinstance(kl_weight, Schedule) and kl_weight < 0:
             raise InputError(f"kl_weight is a schedule or a number of at least 0. Received: {kl_weight}.")
         self.kl_weight = kl_weight
@@ -251,7 +253,7 @@ class VAE(Autoencoder):
         scores = tf.cast(self.decoder(latent, training=training), tf.float32)
 
         reconstruction_loss = self.reconstruction(images, scores, self.output_activation)
-        kl_loss = kl_divergence(mean, log_var, self.kl_reduction)
+        kl_loss = kl_divergence(mean, log_var, self.kl_reduction, math.prod(self.image_spec.shape[1:]))
         kl_weight = self.kl_weight_at(self.optimizer.iterations)
         loss = reconstruction_loss + kl_weight * kl_loss
         return loss, dict(zip(self.LOGS, (loss, reconstruction_loss, kl_loss, kl_weight), strict=True))

@@ -62,6 +62,33 @@ def test_digits_with_classes():
     assert open_source(settings(**{"data.source": "digits:sklearn"}), seed=0).condition is None
 
 
+def test_many_patches_are_crops_at_random_places(tmp_path):
+    for index in range(10):
+        Image.fromarray(np.full((64, 64), 20 * index, np.uint8)).save(tmp_path / f"{index}.png")
+    paths = {"data.source": str(tmp_path), "data.test_fraction": 0.3}
+    tiles = open_source(settings(**paths), seed=0)
+    assert tiles.repeats
+    assert int(tiles.train.cardinality()) == 7 * 16
+    crops = open_source(settings(**paths, **{"data.micrographs.most_patches": 50}), seed=0)
+    assert not crops.repeats
+    assert int(crops.train.cardinality()) == len(crops.train_groups) == 7 * 7
+    few = open_source(settings(**paths, **{"data.micrographs.most_patches": 2}), seed=0)
+    assert int(few.train.cardinality()) == 7
+    # What was chosen goes before.
+    for choice, count in (({"data.micrographs.stride": 8}, 7 * 49), ({"data.micrographs.per_image": 5}, 7 * 5)):
+        chosen = settings(**paths, **choice, **{"data.micrographs.most_patches": 50})
+        assert int(open_source(chosen, seed=0).train.cardinality()) == count
+
+
+def test_held_out_patches_are_of_all_images_from_the_first(tmp_path):
+    for index in range(10):
+        Image.fromarray(np.full((64, 64), 20 * index, np.uint8)).save(tmp_path / f"{index}.png")
+    source = open_source(settings(**{"data.source": str(tmp_path), "data.test_fraction": 0.3}), seed=0)
+    assert len({float(patch.max()) for patch in source.test[:16]}) == 3
+    levels = {(group, float(patch.max())) for group, patch in zip(source.test_groups, source.test, strict=True)}
+    assert len(levels) == 3
+
+
 def test_phases_with_their_fractions():
     paths = {"data.source": "phases", "data.condition": "phase_fraction", "data.phases.n": 20, "data.size": 16}
     source = open_source(settings(**paths), seed=0)

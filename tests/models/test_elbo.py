@@ -33,12 +33,12 @@ def test_mean_squared_error_by_hand():
     assert_allclose(value, 0.25)
 
 
-@pytest.mark.parametrize(("reduction", "factor"), [("mean", 0.5), ("sum", 1.0)])
+@pytest.mark.parametrize(("reduction", "factor"), [("mean", 0.5), ("sum", 1.0), ("per_value", 0.1)])
 def test_kl_divergence_by_hand(reduction, factor):
     mean, log_var = tf.constant([[1.0, 0.0]]), tf.constant([[0.0, np.log(4.0)]], tf.float32)
     # N(1, 1): 1/2; N(0, 4): (4 - 1 - log 4) / 2
     expected = factor * (0.5 + 0.5 * (3 - np.log(4.0)))
-    assert_allclose(elbo.kl_divergence(mean, log_var, reduction), expected, rtol=1e-6)
+    assert_allclose(elbo.kl_divergence(mean, log_var, reduction, values=10), expected, rtol=1e-6)
 
 
 def test_kl_divergence_against_sampling(rng):
