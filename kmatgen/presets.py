@@ -170,13 +170,14 @@ def _fraction_gan(periodic: bool, **data: Any) -> Config:
     )
 
 
-def _class_gan(model: str, **discriminator: Any) -> Config:
+def _class_gan(model: str, terms: list[Config] | None = None, **discriminator: Any) -> Config:
     """A GAN of 32 x 32 digits that is asked for a class."""
     return _gan(
         model,
         "batch",
         epochs=20,
         data={"source": "digits", "size": 32, "condition": "class"},
+        compile={"terms": terms},
         networks={"generator": {"config": {"condition": FROM_DATA}}, "discriminator": {"config": discriminator}},
     )
 
@@ -271,7 +272,16 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
     "diffusion_64": ("diffusion with a small U-Net: the best samples, slowly; 50 steps of DDIM", _diffusion(patch=2)),
     "diffusion_32": ("the same for images of 32 x 32", _diffusion(patch=1, data={"size": 32})),
-    "acgan_32": ("digits by class: the discriminator also classifies (ACGAN)", _class_gan("acgan", classes=FROM_DATA)),
+    "acgan_32": (
+        "digits by class: the discriminator also classifies (ACGAN)",
+        # Classes are learnt from real digits alone. Learnt from generated ones, too, as in the paper, both networks
+        # may agree on classes of their own: a 3 that looks like a 4.
+        _class_gan(
+            "acgan",
+            [{"class_name": "auxiliary_classifier", "config": {"fake": False}}],
+            classes=FROM_DATA,
+        ),
+    ),
     "conditional_gan_32": (
         "digits by class: both networks are given the class",
         _class_gan("conditional_gan", condition=FROM_DATA),
