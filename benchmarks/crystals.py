@@ -44,7 +44,10 @@ def ours(path: str, arrays: str, symprec: float | None) -> Work:
     def work() -> None:
         table = read_entries(entries, options).table
         if made is not None:
-            made.encode(table)
+            # In shares, each thrown away as the peer throws its tensors away: 250 MB of fresh memory would cost more
+            # than the work.
+            for start in range(0, len(table), SAMPLE):
+                made.encode(table[start : start + SAMPLE])
 
     return work
 
