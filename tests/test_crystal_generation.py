@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+from kmatgen import presets, training
+from kmatgen.crystal_generation import generate_crystals, write_generation
+from kmatgen.crystal_models import crystal_parts
+from kmatgen.data.crystal_source import open_crystals
+from kmatgen.data.crystals import read_crystals
+from tests.representations.crystals import perovskites, triclinic
+
+
+def small_model(crystals):
+    """Untrained: what it makes are no good crystals, but crystals."""
+    settings = {"networks.denoiser.config.width": 8, "networks.denoiser.config.blocks": 1, "model.config.steps": 2}
+    config = presets.resolve("crystal_diffusion", settings)
+    shapes = {name: field.shape[1:] for name, field in crystals.fields(crystals.test).items()}
+    return training.build_model(config, shapes, {**crystal_parts(crystals), "decay_steps": 10})
+
+
+@pytest.fixture(scope="module")
+def roles():
+    table = replace(perovskites(60), properties={"gap": np.linspace(0, 3, 60)})
+    crystals = open_crystals(table.structures(), conditions=["gap"], test_fraction=0.2)
+    return crystals, small_model(crystals)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    crystals = open_crystals(triclinic(40).structures(), test_fraction=0.2)
+    return crystals, small_model(crystals)
+
+
+def test_roles_keep_what_is_constant(roles):
+    crystals, model = roles
+    made = generate_crystals(model, crystals, 12, seed=1, request={"gap": 1.5}, symprec=1e-4)
+    assert_array_equal(made.drawn.n_sites, 5)
+    assert_array_equal(made.drawn.lattice[:, 3:], 90)
+    assert len(made.table) == (made.refused == "").sum()
+    again = generate_crystals(model, crystals, 12, seed=1, request={"gap": 1.5}, symprec=1e-4)
+    assert_array_equal(again.drawn.lattice, made.drawn.lattice)
+
+
+def test_sets_have_sizes_of_training_crystals(sets):
+    crystals, model = sets
+    made = generate_crystals(model, crystals, 20, seed=1)
+    assert set(made.drawn.n_sites) <= set(crystals.train.n_sites)
+    assert_array_equal(np.sort(made.drawn.n_sites), made.drawn.n_sites)
+
+
+def test_everything_is_written(roles, tmp_path):
+    crystals, model = roles
+    made = generate_crystals(model, crystals, 6, seed=0)
+    rows = write_generation(made, crystals, tmp_path, published="perov_5", novelty_samples=0, samples=None)
+    assert set(rows) == {"generated", "real", "species shuffled"}
+    scores = pd.read_csv(tmp_path / "scores.csv", index_col=0)
+    assert scores.loc["CDVAE (published)", "cov_precision"] == 0.9846
+    # What was written can be trained on again.
+    again = read_crystals(tmp_path / "crystals.csv", duplicates=True)
+    assert len(again) + len(again.report) == len(made.table)
+    assert len(list((tmp_path / "cif").glob("*.cif"))) == len(made.table)
+    page = (tmp_path / "crystals.html").read_text()
+    assert "species shuffled" in page
+    assert page.count("data:image/png;base64") == 3
