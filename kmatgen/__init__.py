@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "anomaly",
     "callbacks",
     "data",
     "diffusion",
@@ -57,6 +58,7 @@ _HOMES = {
     "WeightClipping": "adversarial.penalties",
     "WGAN": "models.gan_variants",
     "WGANGP": "models.gan_variants",
+    "anomaly_score": "anomaly",
     "evaluate": "evaluation",
     "load_model": "registry",
     "train": "training",

@@ -92,3 +92,14 @@ def test_band_and_density_curves(tmp_path, rng):
 def test_density_curves_of_one_value(tmp_path):
     same = {"real": (np.ones(5), np.ones(5)), "vae": (np.ones(3), np.ones(3))}
     assert plotting.density_curves(same, tmp_path / "same.png", "fraction").is_file()
+
+
+def test_heat_maps_and_roc_curves(tmp_path, rng):
+    images = rng.random((3, 8, 8, 1))
+    path = plotting.heat_maps(images, images, images[..., 0], tmp_path / "maps.png", ["a", "b", "c"])
+    with Image.open(path) as picture:
+        assert picture.size == (594, 539)
+    with pytest.raises(kg.InputError, match="Received: 3, 3, 3, 1"):
+        plotting.heat_maps(images, images, images[..., 0], tmp_path / "maps.png", ["a"])
+    rates = np.linspace(0, 1, 5)
+    assert plotting.roc_curves({"vae": (rates, rates**0.5, 0.67)}, tmp_path / "roc.png").is_file()

@@ -1,5 +1,6 @@
 """Pictures, written as PNG files: grids of images, curves of a training, distributions, evaluations."""
 
+from kmatgen.plotting.anomalies import heat_maps, roc_curves
 from kmatgen.plotting.distributions import asked_figure, distributions_figure
 from kmatgen.plotting.evaluations import band_curves, density_curves
 from kmatgen.plotting.images import image_grid, pair_grid, to_picture, to_uint8, traversal_points
@@ -11,9 +12,11 @@ __all__ = [
     "band_curves",
     "density_curves",
     "distributions_figure",
+    "heat_maps",
     "image_grid",
     "loss_curves",
     "pair_grid",
+    "roc_curves",
     "to_picture",
     "to_uint8",
     "training_figure",

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmatgen.plotting.figures import saved
+
 
 def asked_figure(asked: np.ndarray, made: np.ndarray, path: str | Path) -> Path:
     """Write what samples have against what they were asked for; on the diagonal both are the same.
@@ -28,10 +30,7 @@ def asked_figure(asked: np.ndarray, made: np.ndarray, path: str | Path) -> Path:
     axes.grid(alpha=0.3)
     if asked.shape[1] > 1:
         axes.legend(fontsize="small")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
+    return saved(figure, path)
 
 
 def distributions_figure(
@@ -57,10 +56,7 @@ def distributions_figure(
             _histograms(axes, by_name)
         axes.set_xlabel(quantity)
         axes.legend(fontsize="small")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
+    return saved(figure, path)
 
 
 def _histograms(axes: object, by_name: Mapping[str, np.ndarray]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmatgen.plotting.figures import saved
+
 REAL = "real"
 _BINS = 40
 
@@ -35,7 +37,7 @@ def band_curves(
     axes.set_xlim(0, float(distance[-1]))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def density_curves(values: Mapping[str, tuple[np.ndarray, np.ndarray]], path: str | Path, xlabel: str) -> Path:
@@ -62,7 +64,7 @@ def density_curves(values: Mapping[str, tuple[np.ndarray, np.ndarray]], path: st
     axes.set_ylabel("density")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _coloured(by_name: Mapping[str, object]) -> list[tuple]:
@@ -71,10 +73,3 @@ def _coloured(by_name: Mapping[str, object]) -> list[tuple]:
     colours = {name: f"C{index}" for index, name in enumerate(others)}
     names = [*([REAL] if REAL in by_name else []), *others]
     return [(name, by_name[name], colours.get(name, "black")) for name in names]
-
-
-def _saved(figure: Figure, path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kmatgen.errors import InputError
+from kmatgen.plotting.figures import saved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +53,7 @@ def loss_curves(histories: Mapping[str, Sequence[pd.DataFrame]], key: str, path:
     logarithmic.set_xscale("log")
     if all((values > 0).all() for _, _, values in lines):
         logarithmic.set_yscale("log")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
+    return saved(figure, path)
 
 
 def training_figure(
@@ -89,10 +87,7 @@ def training_figure(
         for axes, (epoch, samples) in zip(row[2:], snapshots[name].items(), strict=False):
             axes.imshow(_mosaic(samples[:25]), cmap="gray", vmin=0, vmax=1)
             axes.set_title(f"epoch {epoch}", fontsize="medium")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
-    return path
+    return saved(figure, path, dpi=100)
 
 
 def adversarial_curves(
@@ -130,10 +125,7 @@ def adversarial_curves(
         scores.set_ylim(0, 1)
     for axes in (losses, scores):
         axes.legend(fontsize="small")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
+    return saved(figure, path)
 
 
 def _mosaic(samples: np.ndarray) -> np.ndarray:
