@@ -13,7 +13,8 @@ from kmatgen.diffusion.fields import get_fields
 from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
 from kmatgen.models.base import GenerativeModel, Logs
-from kmatgen.models.denoising import DenoisingSampler, beside
+from kmatgen.models.chain import beside
+from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.models.sampling import fold_seed
 from kmatgen.models.structures import as_fields, length_of, samples_and_conditions
 from kmatgen.registry import register
