@@ -189,7 +189,7 @@ def _crystal_diffusion(**data: Any) -> Config:
     schedule = {"module": "keras.optimizers.schedules", "class_name": "CosineDecay", "config": {**rate, **warm_up}}
     adam = {"learning_rate": schedule, "weight_decay": 1e-4, "clipnorm": 1.0}
     return {
-        "data": {"source": "prototypes", **data},
+        "data": {"source": "prototypes", "crystals": {"representation": {"bits": True}}, **data},
         "model": {
             "class_name": "diffusion",
             "config": {"decoder": FROM_DATA, "fields": FROM_DATA, "prior": FROM_DATA, "steps": 100},

@@ -50,7 +50,8 @@ class PointCloud(Representation):
         whiten: `"site"`, `"feature"`, or `"no"` for fixed scales. `None`: `"site"` where all training crystals have
             the same number of sites and the order is not `given`, else `"feature"`.
         elements: What species are decoded to: an element that training crystals have at this index (`"site"`), that
-            they have at all (`"seen"`), or any up to 118 (`"any"`).
+            they have at all (`"seen"`), or any up to 118 (`"any"`). `None`: `"site"` where sites are whitened for
+            each index, which then means something, else `"seen"`.
         lattice: The numbers of the cell: `"metric"`, from the logarithm of its metric tensor, which always decodes to
             a cell and has the volume on an axis of its own, or `"lengths"`, logarithms of lengths and angles.
         bits: Append the binary digits of the element's index, as -1 and 1, to its features.
@@ -71,7 +72,7 @@ class PointCloud(Representation):
         sites: int | None = None,
         order: str | None = None,
         whiten: str | None = None,
-        elements: str = "seen",
+        elements: str | None = None,
         lattice: str = "metric",
         bits: bool = False,
         ranges: dict[str, Any] | None = None,
@@ -79,7 +80,7 @@ class PointCloud(Representation):
         super().__init__(sites, ranges)
         _check_choice("order", order, (None, *ORDERS))
         _check_choice("whiten", whiten, (None, "site", "feature", "no"))
-        _check_choice("elements", elements, _ELEMENTS)
+        _check_choice("elements", elements, (None, *_ELEMENTS))
         _check_choice("lattice", lattice, CODES)
         self.order = order
         self.whiten = whiten
@@ -142,6 +143,7 @@ class PointCloud(Representation):
         prototype = find_prototype(table) if self.order == "role" else None
         table = order_sites(table, self.order, prototype)
         seen = np.unique(table.species[table.mask])
+        self.elements = self.elements or ("site" if self.whiten == "site" else "seen")
         numbers = np.arange(1, HEAVIEST + 1) if self.elements == "any" else seen
         found = {
             "prototype": prototype,
