@@ -6,6 +6,7 @@ The definitions are those of CDVAE (Xie et al., ICLR 2022), which the literature
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,13 @@ from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.distances import periodic_distances
 
-OXIDATION_TABLES = ("smact14", "icsd16", "icsd24", "pymatgen_sp")
+_STATES = {
+    "smact14": "oxidation_states_smact14",
+    "icsd16": "oxidation_states_icsd16",
+    "icsd24": "oxidation_states_icsd24",
+    "pymatgen_sp": "oxidation_states_sp",
+}
+OXIDATION_TABLES = tuple(_STATES)
 _HEAVIEST = 118
 
 
@@ -95,10 +102,56 @@ def _as_key(counts: np.ndarray) -> tuple[tuple[int, int], ...]:
     return tuple((int(number), int(counts[number])) for number in np.flatnonzero(counts))
 
 
+class _Element(NamedTuple):
+    """What SMACT knows of an element."""
+
+    states: tuple[int, ...]
+    electronegativity: float | None
+    is_metal: bool
+
+
 @cache
 def _passes_smact(composition: tuple[tuple[int, int], ...], oxidation_table: str) -> bool:
-    from pymatgen.core import Composition, Element
-    from smact.screening import smact_validity
+    """SMACT's test of neutrality and electronegativity, by the sums that can be reached.
 
-    formula = Composition({Element.from_Z(number): count for number, count in composition})
-    return bool(smact_validity(formula, oxidation_states_set=oxidation_table))
+    All cations have to be less electronegative than all anions, so there is a limit up to which elements take positive
+    states and above which negative ones. `smact_validity` tries all products of states instead, which takes minutes
+    where a generator puts ten elements into one cell.
+    """
+    if len(composition) == 1:
+        return True
+    elements = [_smact_element(number, oxidation_table) for number, _ in composition]
+    if None in elements:
+        return False
+    if all(element.is_metal for element in elements):
+        return True
+    if any(not element.states or element.electronegativity is None for element in elements):
+        return False
+    counts = [count for _, count in composition]
+    limits = {element.electronegativity for element in elements}
+    return any(0 in _total_charges(elements, counts, limit) for limit in limits)
+
+
+def _total_charges(elements: list[_Element], counts: list[int], limit: float) -> set[int]:
+    """All charges of a formula unit with cations up to this electronegativity and anions above."""
+    totals = {0}
+    for element, count in zip(elements, counts, strict=True):
+        sign = 1 if element.electronegativity <= limit else -1
+        charges = [count * state for state in element.states if sign * state >= 0]
+        totals = {total + charge for total in totals for charge in charges}
+    return totals
+
+
+@cache
+def _smact_element(number: int, oxidation_table: str) -> _Element | None:
+    """`None` for the heaviest elements, which SMACT does not know."""
+    import smact
+    from pymatgen.core import Element
+
+    symbol = Element.from_Z(number).symbol
+    try:
+        element = smact.Element(symbol)
+    except KeyError:
+        return None
+    states = getattr(element, _STATES[oxidation_table]) or ()
+    return _Element(tuple(states), element.pauling_eneg, symbol in smact.metals)

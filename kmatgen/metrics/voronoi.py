@@ -18,6 +18,8 @@ Crystal = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _CUTOFF = 7.0  # Angstrom, of the neighbours that may bound a cell; more if they leave it open
 _SMALLEST_DISTANCE = 1e-6  # Angstrom; two atoms nearer than that have no cells
+_MOST_IMAGES = 20_000
+_MOST_VECTORS = 2_000_000  # from a crystal's sites to images
 _DIAGONALS = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))
 
 
@@ -81,15 +83,18 @@ def _cells(matrix: np.ndarray, species: np.ndarray, coords: np.ndarray) -> list[
     return cells
 
 
-_DIAGONALS = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))
-
-
 def _around(matrix: np.ndarray, coords: np.ndarray, cutoff: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each site the vectors to all sites and images within the cut-off, and which sites those are."""
+    """For each site the vectors to all sites and images within the cut-off, and which sites those are.
+
+    In a cell so thin that they are too many to hold there are none.
+    """
     vectors, numbers = (values[0] for values in reduced_vectors(matrix[None]))
     heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
-    reach = np.floor(cutoff / heights + 0.5).astype(int)
-    images = np.array(list(itertools.product(*(range(-most, most + 1) for most in reach))), float)
+    reach = np.floor(cutoff / heights + 0.5)
+    number = np.prod(2 * reach + 1)
+    if number > _MOST_IMAGES or number * len(coords) ** 2 > _MOST_VECTORS:
+        return [(np.zeros((0, 3)), np.zeros(0, int))] * len(coords)
+    images = np.array(list(itertools.product(*(range(-most, most + 1) for most in reach.astype(int).tolist()))), float)
     coords = coords @ np.linalg.inv(numbers)
     between = coords[None] - coords[:, None]
     between -= np.round(between)

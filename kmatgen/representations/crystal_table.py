@@ -183,16 +183,16 @@ def lattice_matrix(lattice: np.ndarray) -> np.ndarray:
         `(..., 3, 3)`, NaN where the angles fit no cell.
     """
     a, b, c, *angles = np.moveaxis(np.asarray(lattice, np.float64), -1, 0)
-    cosines, sines = np.cos(np.radians(angles)), np.sin(np.radians(angles))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    zero = np.zeros_like(a)
+    with np.errstate(all="ignore"):  # whatever a generator may have made
+        cosines, sines = np.cos(np.radians(angles)), np.sin(np.radians(angles))
         turn = (cosines[0] * cosines[1] - cosines[2]) / (sines[0] * sines[1])
         rise = np.sqrt(1 - turn**2)
-    zero = np.zeros_like(a)
-    vectors = [
-        np.stack([a * sines[1], zero, a * cosines[1]], axis=-1),
-        np.stack([-b * sines[0] * turn, b * sines[0] * rise, b * cosines[0]], axis=-1),
-        np.stack([zero, zero, c], axis=-1),
-    ]
+        vectors = [
+            np.stack([a * sines[1], zero, a * cosines[1]], axis=-1),
+            np.stack([-b * sines[0] * turn, b * sines[0] * rise, b * cosines[0]], axis=-1),
+            np.stack([zero, zero, c], axis=-1),
+        ]
     return np.stack(vectors, axis=-2)
 
 
@@ -207,10 +207,10 @@ def lattice_parameters(matrix: np.ndarray) -> np.ndarray:
 def lattice_volume(lattice: np.ndarray) -> np.ndarray:
     """Volume of the cell in cubic Angstrom from lengths and angles `(..., 6)`; NaN where the angles fit no cell."""
     lattice = np.asarray(lattice, np.float64)
-    cosines = np.cos(np.radians(lattice[..., 3:]))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):  # whatever a generator may have made
+        cosines = np.cos(np.radians(lattice[..., 3:]))
         root = np.sqrt(1 + 2 * cosines.prod(axis=-1) - (cosines**2).sum(axis=-1))
-    return lattice[..., :3].prod(axis=-1) * root
+        return lattice[..., :3].prod(axis=-1) * root
 
 
 def atomic_masses() -> np.ndarray:

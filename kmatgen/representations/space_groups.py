@@ -12,6 +12,7 @@ import numpy as np
 
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.distances import reduced_vectors
 
 
 def with_space_groups(table: CrystalTable, symprec: float = 0.01, angle_tolerance: float | None = None) -> CrystalTable:
@@ -32,19 +33,35 @@ def with_space_groups(table: CrystalTable, symprec: float = 0.01, angle_toleranc
 def symmetry_datasets(
     table: CrystalTable, symprec: float = 0.01, angle_tolerance: float | None = None
 ) -> list[moyopy.MoyoDataset | None]:
-    """What moyopy finds for each crystal: operations, Wyckoff letters, standardised cells. None where it fails."""
+    """What moyopy finds for each crystal: operations, Wyckoff letters, standardised cells.
+
+    `None` where it fails, or where the cell is none that a crystal could have: with some of those moyopy panics, with
+    some it never ends.
+    """
     check_tolerances(symprec, angle_tolerance)
     radians = None if angle_tolerance is None else float(np.radians(angle_tolerance))
-    columns = (table.matrix.tolist(), table.species.tolist(), table.coords.tolist(), table.n_sites.tolist())
+    possible = _possible_cells(table).tolist()
+    columns = (possible, table.matrix.tolist(), table.species.tolist(), table.coords.tolist(), table.n_sites.tolist())
     found = []
     with _quiet():
-        for matrix, species, coords, sites in zip(*columns, strict=True):
+        for is_possible, matrix, species, coords, sites in zip(*columns, strict=True):
+            if not is_possible:
+                found.append(None)
+                continue
             try:
                 cell = moyopy.Cell(matrix, coords[:sites], species[:sites])
                 found.append(moyopy.MoyoDataset(cell, symprec=symprec, angle_tolerance=radians))
             except ValueError:
                 found.append(None)
     return found
+
+
+def _possible_cells(table: CrystalTable) -> np.ndarray:
+    """`(n,)`: whether all numbers are finite and no two images of an atom are nearer than 1 Angstrom."""
+    finite = np.isfinite(table.volume) & np.isfinite(table.coords).all(axis=(1, 2))
+    lengths = np.linalg.norm(reduced_vectors(table.matrix)[0], axis=-1)
+    with np.errstate(invalid="ignore"):
+        return finite & (table.volume > 0) & (lengths >= 1.0).all(axis=1) & (lengths <= 1e4).all(axis=1)
 
 
 def check_tolerances(symprec: float, angle_tolerance: float | None) -> None:

@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose
 from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_crystals, score_rows
+from kmatgen.representations import CrystalTable
 
 from .crystals import broken, cubic, perovskites
 
@@ -41,6 +42,18 @@ def test_keys_say_nothing_of_one_element():
     scores = score_crystals(carbon, carbon, carbon)
     assert scores["cov_recall"] == 1
     assert not {"lattice_error", "overlap_reference", "memorisation"} & set(scores)
+
+
+def test_what_an_untrained_generator_makes_is_scored(rng):
+    lattice = np.concatenate([np.exp(rng.normal(1.2, 1.2, (40, 3))), rng.uniform(0, 180, (40, 3))], axis=1)
+    lattice[:6, 0] = [np.nan, np.inf, 0, -4, 1e30, 1e-3]
+    lattice[6:10, 3:] = [[1, 1, 1], [120, 120, 119.9999], [180, 90, 90], [0, 0, 0]]
+    species = rng.integers(1, 119, (40, 6)) * (np.arange(6) < rng.integers(0, 7, (40, 1)))
+    coords = rng.normal(0, 2, (40, 6, 3))
+    coords[10:13] = [[[np.nan]], [[1e20]], [[0.0]]]
+    scores = score_crystals(CrystalTable(lattice, species, coords, np.zeros(40)), REAL, REAL)
+    assert 0 < scores["structurally_valid"] < 0.6
+    assert scores["cov_precision"] == 0
 
 
 def test_nothing_at_all_is_refused():

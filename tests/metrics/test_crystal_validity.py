@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from smact.screening import smact_validity
 
 from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_validity import compositionally_valid, element_counts, structurally_valid
@@ -42,6 +43,23 @@ def test_smact_on_known_compositions():
     # Strontium titanate is neutral, Na2N3 is not; FeNiCu3 is an alloy, carbon an element.
     for name in ("smact14", "icsd24"):
         assert_array_equal(compositionally_valid(table, name), [True, False, True, True])
+
+
+def test_the_same_as_the_loop_over_all_states(rng):
+    species = rng.integers(1, 104, (60, 4))
+    species[:, 3] = species[:, 0]
+    table = cubic([4.0] * 60, species, np.arange(12).reshape(4, 3) / 12)
+    for name in ("smact14", "icsd16", "icsd24", "pymatgen_sp"):
+        found = compositionally_valid(table, name)
+        expected = [smact_validity(one.composition, oxidation_states_set=name) for one in table.structures()]
+        assert_array_equal(found, expected)
+        assert 10 < found.sum() < 55
+
+
+def test_many_elements_take_no_time_and_unknown_ones_are_invalid():
+    metals = [11, 19, 12, 20, 13]  # 9 positive charges, and a titanium with 3 that makes them 12
+    many = cubic([9.0] * 2, [[*metals, last, *[8] * 6] for last in (22, 115)], np.arange(36).reshape(12, 3) / 36)
+    assert_array_equal(compositionally_valid(many), [True, False])
 
 
 def test_counts_of_elements():

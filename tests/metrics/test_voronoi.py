@@ -41,6 +41,11 @@ def test_wide_cells_reach_for_farther_neighbours():
     assert_allclose(faces.area[faces.area > 1e-9], [144] * 6)
 
 
+def test_cells_too_thin_to_hold_all_images_stay_open():
+    _, closed = voronoi_faces([(np.diag([0.01, 0.02, 1e4]), np.array([6]), np.zeros((1, 3)))])
+    assert not closed.any()
+
+
 def test_atoms_on_top_of_each_other_have_no_cell():
     good, twice = cell(3.0, [84], [[0, 0, 0]]), cell(3.0, [6, 6], [[0, 0, 0], [0, 0, 0]])
     faces, closed = voronoi_faces([twice, good])

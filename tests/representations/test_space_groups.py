@@ -59,3 +59,12 @@ def test_prototypes_have_the_groups_of_their_labels():
     labels = np.array([int(origin.split("_")[2]) for origin in table.origin])
     assert len(table) == 288
     assert (table.space_group == labels).mean() > 0.97
+
+
+def test_cells_with_which_moyopy_panics_or_never_ends():
+    lattices = [CUBIC, [1e30, 2.8, 1.3, 100.6, 10.0, 99.1], [131.5, 3.03, 0.3, 90, 90, 90], [np.inf] * 6]
+    coords = np.array([[[0, 0, 0], [0.7, 0.52, -3.1]]] * 4)
+    table = CrystalTable(lattices, [[99, 98]] * 4, coords, np.zeros(4))
+    found = with_space_groups(table).space_group
+    assert found[0] > 0
+    assert_array_equal(found[1:], [0, 0, 0])
