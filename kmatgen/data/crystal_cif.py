@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import gemmi
@@ -76,17 +77,12 @@ def cells_of_cif(content: bytes | str, most_sites: int) -> list[UnitCell | tuple
     return found
 
 
-def check_sites(numbers: list[int], coords: list[list[float]], most_sites: int) -> None:
-    """Refuse a cell without atoms, with too many, with an unknown element or a coordinate that is not a number."""
-    if not numbers:
+def check_count(sites: int, most_sites: int) -> None:
+    """Refuse a cell without atoms or with too many."""
+    if not sites:
         raise Refusal(MISSING_COORDINATES, "There are no atoms.")
-    if len(numbers) > most_sites:
-        raise Refusal(TOO_MANY_SITES, f"{len(numbers)} sites; at most {most_sites} are taken.")
-    if not (min(numbers) > 0 and max(numbers) <= 118):
-        raise Refusal(UNKNOWN_ELEMENT, "A site has no element of the periodic table.")
-    # One sum over all of them is not finite if one of them is not.
-    if not math.isfinite(sum(map(sum, coords))):
-        raise Refusal(MISSING_COORDINATES, "A coordinate is missing.")
+    if sites > most_sites:
+        raise Refusal(TOO_MANY_SITES, f"{sites} sites; at most {most_sites} are taken.")
 
 
 class _NotForGemmi(Exception):
@@ -114,28 +110,37 @@ def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     structure = gemmi.make_small_structure_from_block(block)
     if not block.find_values("_atom_site_fract_x"):
         raise Refusal(MISSING_COORDINATES, "There are no fractional coordinates (_atom_site_fract_x).")
-    if len(structure.sites) > most_sites:
-        raise Refusal(TOO_MANY_SITES, f"{len(structure.sites)} sites; at most {most_sites} are taken.")
+    check_count(len(structure.sites), most_sites)
     missing = [tag for tag in _CELL if block.find_value(tag) is None]
     if missing:
         raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
-    _check_sites_given(structure)
+    numbers, occupancies, coords = _columns(structure.sites)
+    # One sum over all coordinates is not finite if one of them is not.
+    full = min(occupancies) >= 1.0 - _FULL and max(occupancies) <= 1.0 + _FULL
+    if not (full and min(numbers) > 0 and math.isfinite(sum(map(sum, coords)))):
+        _refuse_sites(structure)
     number = _space_group(structure, block)
-    sites = structure.sites if number == 1 else structure.get_all_unit_cell_sites()
-    numbers = [site.element.atomic_number for site in sites]
-    coords = [site.fract.tolist() for site in sites]
-    check_sites(numbers, coords, most_sites)
+    if number != 1:
+        numbers, _, coords = _columns(structure.get_all_unit_cell_sites())
+        check_count(len(numbers), most_sites)
     return UnitCell(structure.cell.parameters, numbers, coords, number, block.name)
 
 
-def _check_sites_given(structure: gemmi.SmallStructure) -> None:
+def _columns(sites: gemmi.SmallStructure.SiteList) -> tuple[list[int], Sequence[float], list[list[float]]]:
+    """Atomic numbers, occupancies and coordinates, in one pass: making Python objects of sites is what takes time."""
+    rows = [(site.element.atomic_number, site.occ, site.fract.tolist()) for site in sites]
+    numbers, occupancies, coords = zip(*rows, strict=True)
+    return list(numbers), occupancies, list(coords)
+
+
+def _refuse_sites(structure: gemmi.SmallStructure) -> None:
+    """Say which site cannot be used, and why."""
     for site in structure.sites:
         if abs(site.occ - 1.0) > _FULL:
             raise Refusal(DISORDERED, f"Site {site.label} has an occupancy of {site.occ:g}.")
         if site.element.atomic_number == 0:
             raise Refusal(UNKNOWN_ELEMENT, f"Site {site.label} holds {site.type_symbol or site.label!r}.")
-        # Images of a site without a place would never coincide.
-        if not math.isfinite(site.fract.x + site.fract.y + site.fract.z):
+        if not math.isfinite(sum(site.fract.tolist())):
             raise Refusal(MISSING_COORDINATES, f"A coordinate of site {site.label} is missing.")
 
 

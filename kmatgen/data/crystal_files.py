@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kmatgen.data.cleaning import DISORDERED, EMPTY, UNREADABLE, Refusal, RefusedEntry
-from kmatgen.data.crystal_cif import UnitCell, cells_of_cif, check_sites
+from kmatgen.data.cleaning import (
+    DISORDERED,
+    EMPTY,
+    MISSING_COORDINATES,
+    UNKNOWN_ELEMENT,
+    UNREADABLE,
+    Refusal,
+    RefusedEntry,
+)
+from kmatgen.data.crystal_cif import UnitCell, cells_of_cif, check_count
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+_HEAVIEST = 118
 SUFFIXES = {".cif": "cif", ".json": "json", ".poscar": "poscar", ".vasp": "poscar"}
 
 
@@ -87,7 +96,11 @@ def cell_of_structure(structure: Structure, most_sites: int) -> UnitCell:
     # where it is and makes a left-handed cell right-handed.
     if np.linalg.det(structure.lattice.matrix) < 0:
         coords = -coords
-    check_sites(numbers, coords.tolist(), most_sites)
+    check_count(len(numbers), most_sites)
+    if not (min(numbers) > 0 and max(numbers) <= _HEAVIEST):
+        raise Refusal(UNKNOWN_ELEMENT, f"{structure.formula} has a site with no element of the periodic table.")
+    if not np.isfinite(coords).all():
+        raise Refusal(MISSING_COORDINATES, "A coordinate is missing.")
     return UnitCell(structure.lattice.parameters, numbers, coords.tolist())
 
 

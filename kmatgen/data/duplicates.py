@@ -10,8 +10,6 @@ from kmatgen.data.crystal_origin import with_origin
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.site_order import order_sites
 
-_DECIMALS = (3, 2, 3)  # Angstrom, degrees, fractional
-
 
 def first_of_its_kind(keys: Iterable[bytes]) -> np.ndarray:
     """For each crystal the row of the first with the same key: its own row where it is the first.
@@ -35,14 +33,9 @@ def crystal_keys(table: CrystalTable) -> list[bytes]:
     with `cell="niggli"` to find those.
     """
     settled = order_sites(with_origin(table, "atom"), "position")
-    lattice = np.concatenate(
-        [np.round(settled.lattice[:, :3], _DECIMALS[0]), np.round(settled.lattice[:, 3:], _DECIMALS[1])], axis=1
-    )
-    coords = np.round(settled.coords, _DECIMALS[2]) % 1.0
-    return [
-        lattice[row].tobytes()
-        + settled.species[row, :sites].tobytes()
-        # Adding 0 makes negative zeros positive: equal numbers, but other bytes.
-        + (np.round(coords[row, :sites], _DECIMALS[2]) + 0.0).tobytes()
-        for row, sites in enumerate(settled.n_sites)
-    ]
+    lattice = np.rint(settled.lattice * [1000, 1000, 1000, 100, 100, 100])
+    coords = np.rint(settled.coords * 1000) % 1000
+    sites = np.concatenate([settled.species[..., None], coords], axis=-1)
+    rows = np.concatenate([lattice, sites.reshape(len(table), -1)], axis=1).astype(np.int32)
+    # numpy leaves out the zero bytes at the end of text, so that room for more sites changes no key.
+    return np.ascontiguousarray(rows).view(f"S{rows.shape[1] * rows.itemsize}").ravel().tolist()
