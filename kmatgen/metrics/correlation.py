@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import fft, sparse
 
-from kmatgen.errors import InputError
 from kmatgen.metrics.inputs import as_fields, check_positive, check_same_sides
 
 _CHUNK = 1 << 19  # values transformed at a time: they fit into the cache, and memory does not grow with the samples
+_SPECTRAL = 1 << 24  # largest matrix from power spectra to rings
 
 
 class Curve(NamedTuple):
@@ -45,7 +46,7 @@ def two_point_correlation(fields: np.ndarray, periodic: bool = True) -> np.ndarr
         of `numpy.fft.fftfreq`: no part exceeds half a side.
     """
     fields = as_fields("fields", fields)
-    return np.concatenate([_correlate(chunk, periodic) for chunk in _chunks(fields)])
+    return _in_chunks(lambda chunk: _correlate(chunk, periodic), fields)
 
 
 def two_point_curve(fields: np.ndarray, periodic: bool = True, pixel_size: float = 1.0) -> Curve:
@@ -63,9 +64,14 @@ def two_point_curve(fields: np.ndarray, periodic: bool = True, pixel_size: float
     """
     fields = as_fields("fields", fields)
     check_positive("pixel_size", pixel_size)
-    average, distance = _rings(fields.shape[1:])
-    curves = [(average @ _correlate(chunk, periodic).reshape(len(chunk), -1).T).T for chunk in _chunks(fields)]
-    return Curve(distance * pixel_size, np.concatenate(curves))
+    sides = fields.shape[1:]
+    average, distance = _rings(sides)
+    if average.shape[0] * math.prod(_lengths(sides, periodic)) // 2 <= _SPECTRAL:
+        weights = _spectral_rings(sides, periodic)
+        values = _in_chunks(lambda chunk: _power(chunk, periodic).reshape(len(chunk), -1) @ weights, fields)
+    else:
+        values = _in_chunks(lambda chunk: _average(average, _correlate(chunk, periodic)), fields)
+    return Curve(distance * pixel_size, values)
 
 
 def rms_two_point_error(real: np.ndarray, generated: np.ndarray, periodic: bool = True) -> float:
@@ -94,7 +100,7 @@ def radial_average(maps: np.ndarray, pixel_size: float = 1.0) -> Curve:
     """
     maps = as_fields("maps", maps)
     average, distance = _rings(maps.shape[1:])
-    return Curve(distance * check_positive("pixel_size", pixel_size), (average @ maps.reshape(len(maps), -1).T).T)
+    return Curve(distance * check_positive("pixel_size", pixel_size), _average(average, maps))
 
 
 def pair_counts(sides: tuple[int, ...]) -> np.ndarray:
@@ -107,24 +113,41 @@ def lags(side: int) -> np.ndarray:
     return np.fft.ifftshift(np.arange(side) - side // 2)
 
 
+def _in_chunks(function: Callable[[np.ndarray], np.ndarray], fields: np.ndarray) -> np.ndarray:
+    """Apply a function to some fields at a time."""
+    step = max(1, _CHUNK // math.prod(fields.shape[1:]))
+    return np.concatenate([function(fields[start : start + step]) for start in range(0, len(fields), step)])
+
+
+def _lengths(sides: tuple[int, ...], periodic: bool) -> tuple[int, ...]:
+    """What samples are padded to: half a side of zeros keeps the ends of a vector from meeting around the sample."""
+    return sides if periodic else tuple(fft.next_fast_len(side + side // 2, real=True) for side in sides)
+
+
+def _power(fields: np.ndarray, periodic: bool) -> np.ndarray:
+    """The power spectrum, of which S2 is the inverse transform."""
+    lengths = _lengths(fields.shape[1:], periodic)
+    # Axis by axis, so that the lines of zeros that padding adds are not transformed.
+    spectrum = fft.rfft(fields.astype(np.float64, copy=False), lengths[-1], -1, workers=-1)
+    for axis in range(1, fields.ndim - 1):
+        spectrum = fft.fft(spectrum, lengths[axis - 1], axis, overwrite_x=True, workers=-1)
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    return power
+
+
 def _correlate(fields: np.ndarray, periodic: bool) -> np.ndarray:
-    sides, axes = fields.shape[1:], tuple(range(1, fields.ndim))
-    # Half a side of zeros keeps the ends of a vector, at most so long, from meeting around the sample.
-    lengths = sides if periodic else tuple(fft.next_fast_len(side + side // 2, real=True) for side in sides)
-    spectrum = fft.rfftn(fields.astype(np.float64, copy=False), lengths, axes, workers=-1)
-    power = spectrum.real**2 + spectrum.imag**2
-    sums = fft.irfftn(power, lengths, axes, workers=-1)
+    sides = fields.shape[1:]
+    lengths = _lengths(sides, periodic)
+    sums = fft.irfftn(_power(fields, periodic), lengths, range(1, fields.ndim), workers=-1)
     if periodic:
         return sums / math.prod(sides)
     where = [lags(side) % length for side, length in zip(sides, lengths, strict=True)]
     return sums[np.ix_(range(len(sums)), *where)] / pair_counts(sides)
 
 
-def _chunks(fields: np.ndarray) -> list[np.ndarray]:
-    if len(fields) == 0:
-        raise InputError("fields must hold at least 1 sample. Received: 0.")
-    step = max(1, _CHUNK // math.prod(fields.shape[1:]))
-    return [fields[start : start + step] for start in range(0, len(fields), step)]
+def _average(average: sparse.csr_array, maps: np.ndarray) -> np.ndarray:
+    return (average @ maps.reshape(len(maps), -1).T).T
 
 
 @functools.lru_cache(maxsize=8)
@@ -138,3 +161,21 @@ def _rings(sides: tuple[int, ...]) -> tuple[sparse.csr_array, np.ndarray]:
         (1.0 / counts[rings[inside]], (rings[inside], inside)), shape=(len(counts), len(lengths))
     )
     return average, average @ lengths
+
+
+@functools.lru_cache(maxsize=8)
+def _spectral_rings(sides: tuple[int, ...], periodic: bool) -> np.ndarray:
+    """The way from power spectra to averages over rings as a matrix (frequencies, rings).
+
+    Both the inverse transform and the average are linear: their product, computed once, saves the transform of every
+    sample and the map of all vectors.
+    """
+    average, _ = _rings(sides)
+    lengths = _lengths(sides, periodic)
+    pairs = np.full(sides, math.prod(sides)) if periodic else pair_counts(sides)
+    maps = np.zeros((average.shape[0], *lengths))
+    where = [lags(side) % length for side, length in zip(sides, lengths, strict=True)]
+    maps[np.ix_(range(len(maps)), *where)] = average.toarray().reshape(-1, *sides) / pairs
+    weights = fft.rfftn(maps, axes=range(1, maps.ndim)).real / math.prod(lengths)
+    weights[..., 1 : (lengths[-1] + 1) // 2] *= 2.0  # stand for their complex conjugates, too
+    return weights.reshape(len(weights), -1).T
