@@ -103,3 +103,15 @@ def test_heat_maps_and_roc_curves(tmp_path, rng):
         plotting.heat_maps(images, images, images[..., 0], tmp_path / "maps.png", ["a"])
     rates = np.linspace(0, 1, 5)
     assert plotting.roc_curves({"vae": (rates, rates**0.5, 0.67)}, tmp_path / "roc.png").is_file()
+
+
+def test_nearest_training_figure(tmp_path, rng):
+    training, held_out, generated = (rng.random((n, 8, 8, 1)) for n in (30, 25, 20))
+    flat = [samples.reshape(len(samples), -1) for samples in (training, held_out, generated)]
+    found = kg.metrics.nearest_training(*flat, pairs=3)
+    path = plotting.nearest_training_figure(found, generated, training, tmp_path / "deep" / "nearest.png")
+    assert len(np.unique(np.asarray(Image.open(path)))) > 50
+    with pytest.raises(kg.InputError, match="those that were compared, 20 generated ones. Received: 19 generated"):
+        plotting.nearest_training_figure(found, generated[:19], training, tmp_path / "other.png")
+    none = kg.metrics.nearest_training(*flat, pairs=0)
+    assert plotting.nearest_training_figure(none, generated, training, tmp_path / "none.png").is_file()
