@@ -36,12 +36,6 @@ class DenoisingChain(Sampler):
         return condition_spec_of(self.denoiser)
 
     @property
-    def condition_entries(self) -> dict[str, tf.TensorSpec]:
-        """The entries of a condition by name; a condition that is a tensor is the only one, `"condition"`."""
-        spec = self.condition_spec
-        return {} if spec is None else spec if isinstance(spec, dict) else {"condition": spec}
-
-    @property
     def can_disregard(self) -> bool:
         """Whether the denoiser can be asked to disregard its condition, as guidance does."""
         return "known" in self.denoiser.input
@@ -51,16 +45,13 @@ class DenoisingChain(Sampler):
         sample = sample if self.encoder is None else self.encoder(sample, training=False)
         return {name: tf.cast(tensor, tf.float32) for name, tensor in as_fields(sample).items()}
 
+    @property
+    def data_decoder(self) -> keras.Model | None:
+        return self.decoder
+
     def decode_fields(self, fields: Tensors, condition: Any = None) -> Any:
         """Clean fields to a sample in data units."""
-        sample = self._structured(fields)
-        if self.decoder is not None:
-            inputs = self.decoder.input
-            takes_condition = isinstance(inputs, dict) and set(inputs) == {"sample", "condition"}
-            if takes_condition and isinstance(condition, dict):
-                condition = {name: condition[name] for name in inputs["condition"]}
-            sample = self.decoder({"sample": sample, "condition": condition} if takes_condition else sample)
-        return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, sample)
+        return self.to_data_units(self._structured(fields), condition)
 
     def _structured(self, fields: Tensors) -> Any:
         return fields if isinstance(self.denoiser.input["sample"], dict) else fields["sample"]

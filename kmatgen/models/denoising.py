@@ -11,18 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen import registry
-from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.diffusion.samplers import DDIM
 from kmatgen.errors import InputError
 from kmatgen.models.chain import DenoisingChain, Tensors
 from kmatgen.models.sampling import Signatures, fold_seed, named, sample_seed
-from kmatgen.models.structures import as_fields, check_classes, check_rows, classes_in_turn, specs_of
+from kmatgen.models.structures import as_fields, check_classes, classes_in_turn, specs_of
 
 
 class DenoisingSampler(DenoisingChain):
     """The sampling half of `Diffusion`."""
 
-    prior: EmpiricalPrior | None
     sampler: DDIM
 
     @cached_property
@@ -109,27 +107,8 @@ class DenoisingSampler(DenoisingChain):
         return None if self.prior is not None else classes_in_turn(self.denoiser, n)
 
     def check_condition(self, condition: Any, n: int, seed: int) -> Any:
-        spec, entries = self.condition_spec, self.condition_entries
         check_classes(self.denoiser, condition)
-        if self.prior is None or spec is None:
-            return super().check_condition(condition, n, seed)
-        given = {} if condition is None else condition if isinstance(spec, dict) else {"condition": condition}
-        if not isinstance(given, dict) or set(given) - set(entries):
-            received = ", ".join(sorted(given)) if isinstance(given, dict) else repr(given)
-            raise InputError(f"This model's condition has {', '.join(sorted(entries))}. Received: {received}.")
-        missing = sorted(set(entries) - set(given) - set(self.prior.entries))
-        if missing:
-            raise InputError(f"This model has no prior for the condition {missing[0]!r}. Received: none.")
-        drawn = self.draw_conditions(n, seed)
-        rows = {
-            name: check_rows(given[name], entry, n) if name in given else drawn[name] for name, entry in entries.items()
-        }
-        return rows if isinstance(spec, dict) else rows["condition"]
-
-    def draw_conditions(self, n: tf.Tensor | int, seed: tf.Tensor | int) -> Tensors:
-        """Entries of `n` conditions by name, from the prior; those of sample `i` depend on the seed and `n` alone."""
-        rows = self.prior.draw(n, fold_seed(sample_seed(seed), 3))
-        return {name: tf.cast(row, self.condition_entries[name].dtype) for name, row in rows.items()}
+        return super().check_condition(condition, n, seed)
 
     def _check_sample(self, sample: Any, n: int, argument: str) -> Tensors:
         """A sample, or parts of one, for each of `n` rows, on the scale of training; NaN where nothing is given."""
@@ -183,8 +162,7 @@ class DenoisingSampler(DenoisingChain):
             return named(self.decode_fields(fields, condition))
 
         def sample(n: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
-            rows = None if self.prior is None else self.draw_conditions(n, seed)
-            return drawn(n, seed, steps, rows if rows is None or isinstance(specs[1], dict) else rows["condition"])
+            return drawn(n, seed, steps, self.drawn_condition(n, seed))
 
         def sample_for(n: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor, *given: tf.Tensor) -> dict[str, tf.Tensor]:
             return drawn(n, seed, steps, *keras.tree.pack_sequence_as(specs[1:], given))
@@ -198,7 +176,7 @@ class DenoisingSampler(DenoisingChain):
         asking = (sample_for, [*scalars, *keras.tree.flatten(specs[1:])])
         if not self.condition_entries:
             return {**signatures, "sample": (sample, scalars)}
-        if self.prior is None or set(self.prior.entries) != set(self.condition_entries):
+        if not self.draws_all_conditions:
             return {**signatures, "sample": asking}
         return {**signatures, "sample": (sample, scalars), "sample_for": asking}
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from kmatgen import registry
 from kmatgen.adversarial.losses import AdversarialLoss
 from kmatgen.adversarial.round import Round, Term, discriminate
+from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
 from kmatgen.layers import update_spectral_norms
 from kmatgen.models.base import GenerativeModel, Logs
@@ -45,6 +46,9 @@ class GAN(GenerativeModel):
         generator: Noise `(batch, latent_dim)`, or a dict of `noise` and `condition`, to samples.
         discriminator: Samples, or a dict of `sample` and `condition`, to scores, or to a dict of `score` and
             further outputs that terms ask for, such as `class_logits` or `features`.
+        decoder: Functional network from the generator's scale to data units, of the sample, or of a dict of `sample`
+            and `condition`; it may make other fields of them. `None`: samples are in data units as they are.
+        prior: Draws conditions, or entries of them, that `generate` is not given.
         seed: Seed of the model's random state.
         name: Name of the model.
 
@@ -52,7 +56,7 @@ class GAN(GenerativeModel):
         InputError: The networks do not fit each other.
     """
 
-    NETWORKS = ("generator", "discriminator")
+    NETWORKS = ("generator", "discriminator", "decoder")
     # What a variant changes: the defaults of `compile`, by name.
     DEFAULTS: dict[str, Any] = {}
     LOGS = ("g_loss", "d_loss", "d_real", "d_fake")
@@ -61,11 +65,15 @@ class GAN(GenerativeModel):
         self,
         generator: keras.Model,
         discriminator: keras.Model,
+        decoder: keras.Model | None = None,
+        prior: EmpiricalPrior | None = None,
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__({"generator": generator, "discriminator": discriminator}, seed=seed, name=name, **kwargs)
+        networks = {"generator": generator, "discriminator": discriminator, "decoder": decoder}
+        super().__init__(networks, seed=seed, name=name, **kwargs)
+        self.prior = None if prior is None else registry.get("layer", prior)
         self._check_networks()
         self.terms: list[Term] = []
         self.add_trackers(self.LOGS)
@@ -79,6 +87,9 @@ class GAN(GenerativeModel):
             raise InputError(
                 f"The generator makes what the discriminator takes, {wanted}. Received: a generator of {made}."
             )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "prior": keras.saving.serialize_keras_object(self.prior)}
 
     # Compilation
 
@@ -295,7 +306,11 @@ class GAN(GenerativeModel):
 
     def decode_latent(self, latent: Any, condition: Any = None) -> Any:
         inputs = latent if condition is None else {"noise": latent, "condition": condition}
-        return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32), self.generator(inputs, training=False))
+        return self.to_data_units(self.generator(inputs, training=False), condition)
+
+    @property
+    def data_decoder(self) -> keras.Model | None:
+        return self.decoder
 
     def check_condition(self, condition: Any, n: int, seed: int) -> Any:
         if condition is None and self._drawing_term is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -13,6 +13,9 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.structures import check_rows, length_of, rows_of
+
+if TYPE_CHECKING:
+    from kmatgen.diffusion.prior import EmpiricalPrior
 
 # name -> (function of tensors, one tf.TensorSpec for each of its arguments)
 Signatures = dict[str, tuple[Callable, list[tf.TensorSpec]]]
@@ -27,6 +30,8 @@ class Sampler:
 
     # Whether latent points can be drawn and decoded to new samples.
     HAS_PRIOR = True
+    # Draws conditions, or entries of them, that `generate` is not given.
+    prior: EmpiricalPrior | None = None
     # Steps from noise to sample, of a model that is sampled step by step.
     steps: int | None = None
 
@@ -100,21 +105,72 @@ class Sampler:
             raise InputError(f"generate draws at least 1 sample. Received: n={n}.")
         return int(np.random.default_rng().integers(2**31)) if seed is None else seed
 
+    # Conditions
+
+    @property
+    def condition_entries(self) -> dict[str, tf.TensorSpec]:
+        """The entries of a condition by name; a condition that is a tensor is the only one, `"condition"`."""
+        spec = self.condition_spec
+        return {} if spec is None else spec if isinstance(spec, dict) else {"condition": spec}
+
+    @property
+    def draws_all_conditions(self) -> bool:
+        """Whether samples can be drawn without asking for anything."""
+        return self.prior is not None and set(self.prior.entries) == set(self.condition_entries)
+
     def check_condition(self, condition: Any, n: int, seed: int) -> Any:
-        """The conditions of `n` samples as tensors.
+        """The conditions of `n` samples as tensors; entries that are not given are drawn from the prior.
 
         Raises:
             InputError: They are missing, not wanted, or do not fit `condition_spec`.
         """
-        spec = self.condition_spec
+        spec, entries = self.condition_spec, self.condition_entries
         if spec is None:
             raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-        if not isinstance(spec, dict):
+        if self.prior is None and not isinstance(spec, dict):
             return check_rows(condition, spec, n)
-        if not isinstance(condition, dict) or set(condition) != set(spec):
-            received = ", ".join(sorted(condition)) if isinstance(condition, dict) else repr(condition)
-            raise InputError(f"This model needs a condition of {', '.join(sorted(spec))}. Received: {received}.")
-        return {name: check_rows(condition[name], entry, n) for name, entry in spec.items()}
+        given = {} if condition is None else condition if isinstance(spec, dict) else {"condition": condition}
+        drawn = {} if self.prior is None else self.draw_conditions(n, seed)
+        if not isinstance(given, dict) or set(given) - set(entries) or set(entries) - set(given) - set(drawn):
+            received = ", ".join(sorted(given)) or "None" if isinstance(given, dict) else repr(given)
+            may_draw = f"; {', '.join(sorted(drawn))} may be left out" if drawn else ""
+            raise InputError(
+                f"This model needs a condition of {', '.join(sorted(entries))}{may_draw}. Received: {received}."
+            )
+        rows = {
+            name: check_rows(given[name], entry, n) if name in given else drawn[name] for name, entry in entries.items()
+        }
+        return rows if isinstance(spec, dict) else rows["condition"]
+
+    def draw_conditions(self, n: tf.Tensor | int, seed: tf.Tensor | int) -> dict[str, tf.Tensor]:
+        """Entries of `n` conditions by name, from the prior; those of sample `i` depend on the seed and `n` alone."""
+        rows = self.prior.draw(n, fold_seed(sample_seed(seed), 3))
+        return {name: tf.cast(row, self.condition_entries[name].dtype) for name, row in rows.items()}
+
+    def drawn_condition(self, n: tf.Tensor | int, seed: tf.Tensor | int) -> Any:
+        """The same as the networks take it; None for a model without a prior."""
+        rows = None if self.prior is None else self.draw_conditions(n, seed)
+        return rows if rows is None or isinstance(self.condition_spec, dict) else rows["condition"]
+
+    # Data units
+
+    @property
+    def data_decoder(self) -> keras.Model | None:
+        """The network from the scale on which a model works to data units, where these differ."""
+        return None
+
+    def to_data_units(self, sample: Any, condition: Any = None) -> Any:
+        """A sample as users know it, in float32; whole numbers, such as species, stay what they are."""
+        decoder = self.data_decoder
+        if decoder is not None:
+            inputs = decoder.input
+            takes_condition = isinstance(inputs, dict) and set(inputs) == {"sample", "condition"}
+            if takes_condition and isinstance(condition, dict):
+                condition = {name: condition[name] for name in inputs["condition"]}
+            sample = decoder({"sample": sample, "condition": condition} if takes_condition else sample)
+        return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, sample)
+
+    # Latent points to samples
 
     @property
     def decoding_specs(self) -> list[Any]:
@@ -134,20 +190,30 @@ class Sampler:
         return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)
 
     def signatures(self) -> Signatures:
-        """What an exported model can be asked: `serving_default`, `sample`, and the family's own."""
+        """What an exported model can be asked: `serving_default`, `sample`, and the family's own.
+
+        Where a prior draws the conditions `sample` takes none, and `sample_for` does.
+        """
 
         def sample(n: tf.Tensor, seed: tf.Tensor, *given: tf.Tensor) -> dict[str, tf.Tensor]:
             condition = keras.tree.pack_sequence_as(self.decoding_specs[1:], given)
             return named(self.decode_latent(self.draw_latent(n, sample_seed(seed)), *condition))
 
+        def sample_anything(n: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            condition = self.drawn_condition(n, seed)
+            return named(self.decode_latent(self.draw_latent(n, sample_seed(seed)), condition))
+
         def serving_default(*given: tf.Tensor) -> dict[str, tf.Tensor]:
             return named(self.decode_latent(*keras.tree.pack_sequence_as(self.decoding_specs, given)))
 
         signatures: Signatures = {"serving_default": (serving_default, keras.tree.flatten(self.decoding_specs))}
-        if self.HAS_PRIOR:
-            scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed")]
-            signatures["sample"] = (sample, [*scalars, *keras.tree.flatten(self.decoding_specs[1:])])
-        return signatures
+        if not self.HAS_PRIOR:
+            return signatures
+        scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed")]
+        asking = (sample, [*scalars, *keras.tree.flatten(self.decoding_specs[1:])])
+        if self.draws_all_conditions:
+            return {**signatures, "sample": (sample_anything, scalars), "sample_for": asking}
+        return {**signatures, "sample": asking}
 
 
 def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:

@@ -137,7 +137,7 @@ class TestPrior:
             assert_allclose(values, fewer[name], atol=1e-5)
 
     def test_unknown_entries(self):
-        with pytest.raises(kg.InputError, match=r"mask, property\. Received: colour"):
+        with pytest.raises(kg.InputError, match=r"mask, property may be left out\. Received: colour"):
             field_diffusion().generate(2, {"colour": 1})
 
 
