@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kmatgen.evaluation.cache import Cache
+from kmatgen.evaluation.crystals import draw_crystals, evaluate_crystals, open_real_crystals
 from kmatgen.evaluation.inputs import check_same_shape, draw_samples, open_real
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics, pooled, ragged
 from kmatgen.evaluation.scoring import Effort, Judge
@@ -55,10 +56,13 @@ def evaluate(
 
     Args:
         model: What the samples come from: a model with `generate`, the folder of a run, of a SavedModel or of images,
-            or samples `(n, height, width[, channels])` or `(n, depth, height, width[, channels])` in [0, 1].
+            or samples `(n, height, width[, channels])` or `(n, depth, height, width[, channels])` in [0, 1]; for
+            crystals a `CrystalTable`, too.
         data: What they are compared with: the folder of a run or of micrographs, a `kmatgen.data.sources.Source`, a
-            pair of training and held-out samples, or samples alone, which are then split at random.
-        metrics: Names of metrics, or `Metric` objects; see `kmatgen.evaluation.get_metrics`.
+            pair of training and held-out samples, or samples alone, which are then split at random. Crystals: a run
+            of crystals, a file or folder of them, or a pair of tables.
+        metrics: Names of metrics, or `Metric` objects; see `kmatgen.evaluation.get_metrics`. Of crystals, names of
+            `kmatgen.metrics.crystal_scores.score_crystals`.
         n: Samples to draw, and real samples on a side at most.
         seed: Of the samples, the splits and the intervals.
         segment: How images become phases: `"otsu"`, `"threshold"`, `"colours"`, or a function of images.
@@ -73,6 +77,10 @@ def evaluate(
     Raises:
         InputError: The samples or the data cannot be used at all, or differ in size or scale.
     """
+    crystals = open_real_crystals(data, seed)
+    if crystals is not None:
+        names = None if metrics is DEFAULT else [metrics] if isinstance(metrics, str) else list(metrics)
+        return evaluate_crystals(draw_crystals(model, n, seed), crystals, names, seed, cache=cache)
     chosen = get_metrics(metrics)
     samples = draw_samples(model, n, seed, condition)
     judge = open_judge(

@@ -9,9 +9,10 @@ from typing import Any
 
 from kmatgen.errors import InputError
 from kmatgen.evaluation import open_judge
+from kmatgen.evaluation.crystals import RealCrystals, draw_crystals, evaluate_crystals, open_real_crystals
 from kmatgen.evaluation.inputs import check_same_shape, draw_samples
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics
-from kmatgen.evaluation.page import write_page
+from kmatgen.evaluation.page import write_crystal_page, write_page
 from kmatgen.evaluation.table import Evaluation, align, number
 
 
@@ -42,9 +43,12 @@ def compare_models(
     Raises:
         InputError: Samples or data cannot be used, or the folder holds other files.
     """
-    chosen = get_metrics(metrics)
     if folder is not None:
         folder = _checked(Path(folder))
+    real = open_real_crystals(data, seed)
+    if real is not None:
+        return _compare_crystals(models, real, folder, metrics, n, seed)
+    chosen = get_metrics(metrics)
     samples = {name: draw_samples(model, n, seed) for name, model in models.items()}
     first_name, first = next(iter(samples.items()))
     for name, values in samples.items():
@@ -54,10 +58,32 @@ def compare_models(
     tables = {name: judge.evaluate(values, chosen) for name, values in samples.items()}
     if folder is None:
         return tables, None
+    _write_tables(tables, folder)
+    return tables, write_page(judge, samples, tables, folder, " against ".join(tables))
+
+
+def _compare_crystals(
+    models: Mapping[str, Any],
+    real: RealCrystals,
+    folder: Path | None,
+    metrics: str | Metric | Sequence[str | Metric],
+    n: int,
+    seed: int,
+) -> tuple[dict[str, Evaluation], Path | None]:
+    names = None if metrics is DEFAULT else [metrics] if isinstance(metrics, str) else list(metrics)
+    crystals = {name: draw_crystals(model, n, seed) for name, model in models.items()}
+    cache = None if folder is None else folder / "cache"
+    tables = {name: evaluate_crystals(table, real, names, seed, cache=cache) for name, table in crystals.items()}
+    if folder is None:
+        return tables, None
+    _write_tables(tables, folder)
+    return tables, write_crystal_page(real, crystals, tables, folder, " against ".join(tables))
+
+
+def _write_tables(tables: Mapping[str, Evaluation], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = {name: table.to_dict() for name, table in tables.items()}
     (folder / "evaluation.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    return tables, write_page(judge, samples, tables, folder, " against ".join(tables))
 
 
 def comparison_text(tables: Mapping[str, Evaluation]) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kmatgen.crystal_pictures import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.errors import InputError
+from kmatgen.evaluation.crystals import RealCrystals
 from kmatgen.evaluation.metric import Metric, get_metrics
 from kmatgen.evaluation.physical import weighted
 from kmatgen.evaluation.scoring import Judge
@@ -17,6 +19,7 @@ from kmatgen.metrics.correlation import two_point_curve
 from kmatgen.plotting.evaluations import REAL, band_curves, density_curves
 from kmatgen.plotting.images import image_grid, pair_grid
 from kmatgen.report import Picture, picture, render
+from kmatgen.representations.crystal_table import CrystalTable
 
 _SHOWN = 36
 _PAIRS = 8
@@ -47,7 +50,7 @@ def write_page(
         about=first.about,
         notes=list(dict.fromkeys(note for table in tables.values() for note in table.notes)),
         names=list(tables),
-        rows=_rows(tables),
+        rows=table_rows(tables),
         baselines=list(dict.fromkeys(name for score in first for name in score.baselines)),
         samples=[*_grids(views, pictures)],
         figures=[*_figures(views, pictures)],
@@ -55,7 +58,7 @@ def write_page(
     )
 
 
-def _rows(tables: Mapping[str, Evaluation]) -> list[dict]:
+def table_rows(tables: Mapping[str, Evaluation]) -> list[dict]:
     """A row for each metric, with what all models share once and a cell for each model."""
     rows = []
     first = next(iter(tables.values()))
@@ -163,3 +166,39 @@ def _pairs(judge: Judge, samples: Mapping[str, np.ndarray], folder: Path) -> lis
         )
         shown.append(picture(path, name, caption))
     return shown
+
+
+def write_crystal_page(
+    real: RealCrystals, crystals: Mapping[str, CrystalTable], tables: Mapping[str, Evaluation], folder: Path, title: str
+) -> Path:
+    """Write `evaluation.html` of crystals: the table, cells beside real ones, distributions.
+
+    Args:
+        real: The real crystals.
+        crystals: Those of each model, by its name.
+        tables: The evaluation of each.
+        folder: Where to write.
+        title: Heading of the page.
+    """
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    sets = {REAL: real.held_out, **crystals}
+    grids = [
+        picture(crystal_grid(table[:MOST_CELLS], pictures / f"crystals_{index}.png"), name, "The first, not chosen.")
+        for index, (name, table) in enumerate(sets.items())
+    ]
+    drawn = crystal_distributions(sets, pictures / "distributions.png")
+    first = next(iter(tables.values()))
+    return render(
+        "evaluation.html",
+        folder / "evaluation.html",
+        title=title,
+        about=first.about,
+        notes=[],
+        names=list(tables),
+        rows=table_rows(tables),
+        baselines=list(dict.fromkeys(name for score in first for name in score.baselines)),
+        samples=grids,
+        figures=[picture(drawn, "Distributions", "Of crystals with a sensible structure, over each other.")],
+        pairs=[],
+    )

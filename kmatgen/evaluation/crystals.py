@@ -1,0 +1,144 @@
+"""Crystals judged: the scores of the literature, each beside the same of real crystals and of a strong baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kmatgen.errors import InputError
+from kmatgen.evaluation.table import Evaluation, Score
+from kmatgen.metrics.crystal_scores import score_rows
+from kmatgen.representations.base import keep_crystals
+from kmatgen.representations.crystal_table import CrystalTable
+
+TITLES = {
+    "structurally_valid": "share with a sensible cell and no atoms that touch",
+    "compositionally_valid": "share with balanced charges",
+    "valid": "share that is both",
+    "bond_lengths_valid": "share with bonds of usual lengths",
+    "cov_recall": "share of real crystals with a generated one near (COV-R)",
+    "cov_precision": "share of generated crystals with a real one near (COV-P)",
+    "density_distance": "W1 distance of densities",
+    "element_number_distance": "W1 distance of numbers of elements",
+    "element_distance": "total variation of elements",
+    "space_group_distance": "total variation of space groups",
+    "lattice_error": "mean error of lattice parameters by key",
+    "lattice_error_matched": "share of crystals that it is measured on",
+    "overlap_reference": "share of real keys that are generated",
+    "overlap_training": "share of training keys that are generated",
+    "memorisation": "overlap with training keys beyond that with unseen ones",
+    "unique": "share that is valid and unlike all others",
+    "novel": "share that is valid and not in the training data",
+}
+_UNITS = {"density_distance": "g/cm3", "lattice_error": "A"}
+# Drawn again from the training data, crystals have no floor of these: they are what is to be avoided.
+_AGAINST_TRAINING = {"overlap_training", "memorisation", "novel"}
+_LOWER = ("distance", "error", "overlap_training", "memorisation")
+
+
+class RealCrystals(NamedTuple):
+    """Real crystals in two parts.
+
+    Attributes:
+        training: What a model was trained on.
+        held_out: What it has not seen.
+    """
+
+    training: CrystalTable
+    held_out: CrystalTable
+
+
+def open_real_crystals(data: Any, seed: int) -> RealCrystals | None:
+    """Real crystals, where data are such: a run, a source, a file or folder of crystals, or a pair of tables.
+
+    Returns:
+        None for data of another kind.
+    """
+    from kmatgen.data.crystal_sources import holds_crystals
+    from kmatgen.data.opened import Source
+    from kmatgen.data.sources import open_source
+    from kmatgen.presets import DEFAULTS
+    from kmatgen.run import CONFIG, Run
+
+    if isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, CrystalTable) for part in data):
+        return RealCrystals(*data)
+    if isinstance(data, Run) or (isinstance(data, (str, Path)) and (Path(data) / CONFIG).is_file()):
+        run = data if isinstance(data, Run) else Run.open(data)
+        if holds_crystals(run.config["data"]["source"]):
+            data = open_source(run.config["data"], run.config["seed"])
+    elif isinstance(data, (str, Path)) and holds_crystals(str(data)):
+        data = open_source({**DEFAULTS["data"], "source": str(data)}, seed)
+    if isinstance(data, Source) and data.crystals is not None:
+        return RealCrystals(data.crystals.train, data.crystals.test)
+    return None
+
+
+def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
+    """Crystals of a model, of the folder of a run, of a SavedModel or of samples, or as they are given.
+
+    Raises:
+        InputError: What is generated are no crystals.
+    """
+    from kmatgen.data.crystal_sources import holds_crystals
+    from kmatgen.data.crystals import read_crystals
+    from kmatgen.evaluation.inputs import open_samples
+
+    if isinstance(model, CrystalTable):
+        return model[:n]
+    if isinstance(model, (str, Path)):
+        if holds_crystals(str(model)) and Path(model).suffix != ".npz":
+            return read_crystals(model).table[:n]
+        model = open_samples(Path(model))
+    samples = model.generate(n, seed=seed) if hasattr(model, "generate") else model
+    if not isinstance(samples, dict) or not {"lattice", "species", "coords"} <= set(samples):
+        raise InputError(f"Crystals are judged by crystals. Received: samples of {type(samples).__name__}.")
+    return keep_crystals(samples).table
+
+
+def evaluate_crystals(
+    generated: CrystalTable, real: RealCrystals, names: Sequence[str] | None = None, seed: int = 0, **options: Any
+) -> Evaluation:
+    """The table of generated crystals.
+
+    The floor of a distance, and the ceiling of a share, are the same scores of training crystals drawn again; the
+    baseline has the same crystals with their species shuffled. There are no intervals.
+
+    Args:
+        generated: Generated crystals.
+        real: Real ones.
+        names: Which scores. `None`: all.
+        seed: Of draws.
+        **options: Of `kmatgen.metrics.crystal_scores.score_crystals`.
+
+    Raises:
+        InputError: There is no score of such a name, or there are no crystals.
+    """
+    unknown = [name for name in names or () if name not in TITLES]
+    if unknown:
+        raise InputError(f"A score of crystals is one of {', '.join(TITLES)}. Received: {unknown[0]!r}.")
+    rows = score_rows(generated, real.held_out, real.training, seed=seed, **options)
+    own, floor, shuffled = (rows[name] for name in ("generated", "real", "species shuffled"))
+    scores = []
+    for name, value in own.items():
+        if names is not None and name not in names:
+            continue
+        baselines = {"species shuffled": shuffled[name]} if name in shuffled else {}
+        against_training = name in _AGAINST_TRAINING
+        if against_training:
+            baselines["training crystals"] = floor[name]
+        scores.append(
+            Score(
+                name=name,
+                title=TITLES.get(name, name.replace("_", " ")),
+                value=value,
+                floor=None if against_training else floor.get(name),
+                baselines=baselines,
+                unit=_UNITS.get(name, ""),
+                better="lower" if name.endswith(_LOWER) else "higher",
+            )
+        )
+    about = {
+        "generated": len(generated), "held_out": len(real.held_out), "training": len(real.training), "seed": seed,
+    }  # fmt: skip
+    return Evaluation(tuple(scores), about)

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+import kmatgen as kg
+from kmatgen.data.crystals import read_crystals
+from kmatgen.evaluation import crystals
+from kmatgen.evaluation.compare import compare_models
+
+ROWS = {
+    "generated": {"valid": 0.9, "density_distance": 0.5, "novel": 0.8, "memorisation": 0.1},
+    "real": {"valid": 0.8, "density_distance": 0.2, "novel": 0.0, "memorisation": 0.9},
+    "species shuffled": {"valid": 0.7, "density_distance": 1.0, "novel": 0.4, "memorisation": 0.3},
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return read_crystals("prototypes", max_sites=4).table[:24]
+
+
+def test_scores_stand_beside_real_crystals_and_a_baseline(table, monkeypatch):
+    monkeypatch.setattr(crystals, "score_rows", lambda *tables, **options: ROWS)
+    found = kg.evaluate(table[:8], (table[8:16], table[16:]))
+    assert found["valid"].at_floor
+    assert (found["density_distance"].verdict, found["density_distance"].unit) == ("2.5 x the floor", "g/cm3")
+    assert found["density_distance"].baselines == {"species shuffled": 1.0}
+    # Training crystals drawn again are no floor of what they are the worst of.
+    assert found["novel"].floor is None
+    assert found["memorisation"].baselines == {"species shuffled": 0.3, "training crystals": 0.9}
+    assert [score.name for score in kg.evaluate(table[:8], (table[8:16], table[16:]), "valid")] == ["valid"]
+    with pytest.raises(kg.InputError, match="A score of crystals is one of.*Received: 'kid'"):
+        kg.evaluate(table[:8], (table[8:16], table[16:]), "kid")
+    with pytest.raises(kg.InputError, match="Crystals are judged by crystals"):
+        kg.evaluate(np.zeros((3, 8, 8, 1)), (table[8:16], table[16:]))
+
+
+@pytest.mark.slow
+def test_a_page_of_crystals(table, tmp_path):
+    tables, page = compare_models({"a": table[:8], "b": table[8:16]}, (table[8:16], table[16:]), tmp_path / "out")
+    assert tables["b"]["overlap_training"].value == 1.0
+    assert page.read_text().count("data:image/png;base64,") == 3 + 1
