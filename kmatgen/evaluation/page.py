@@ -21,6 +21,15 @@ from kmatgen.plotting.images import image_grid, pair_grid
 from kmatgen.report import Picture, picture, render
 from kmatgen.representations.crystal_table import CrystalTable
 
+_IMAGES = (
+    "Behind each value its 95 % interval. The floor is the same metric of real against other real samples, mean over "
+    "splits by image: no model can be told from real samples below it. What can be had without training stands beside "
+    "it: each held-out sample with its pixels in another order, and samples of the training set drawn again."
+)
+_CRYSTALS = (
+    "The floor of a distance, and what a share can reach, are the same of training crystals drawn again. Beside it "
+    "what can be had without training: the same crystals with their species shuffled."
+)
 _SHOWN = 36
 _PAIRS = 8
 
@@ -49,6 +58,7 @@ def write_page(
         title=title,
         about=first.about,
         notes=list(dict.fromkeys(note for table in tables.values() for note in table.notes)),
+        explanation=_IMAGES,
         names=list(tables),
         rows=table_rows(tables),
         baselines=list(dict.fromkeys(name for score in first for name in score.baselines)),
@@ -195,6 +205,7 @@ def write_crystal_page(
         title=title,
         about=first.about,
         notes=[],
+        explanation=_CRYSTALS,
         names=list(tables),
         rows=table_rows(tables),
         baselines=list(dict.fromkeys(name for score in first for name in score.baselines)),
