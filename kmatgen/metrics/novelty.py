@@ -130,7 +130,7 @@ def _formulas(table: CrystalTable) -> list[tuple[int, ...]]:
 
 
 def _unmatched(generated: CrystalTable, known: CrystalTable, matching: Matching) -> np.ndarray:
-    matcher, candidates, own = _matcher(matching), _Group(known, matching), _Group(generated, matching)
+    matcher, candidates, own = structure_matcher(matching), _Group(known, matching), _Group(generated, matching)
     everything = range(len(known))
     return np.array(
         [
@@ -141,7 +141,7 @@ def _unmatched(generated: CrystalTable, known: CrystalTable, matching: Matching)
 
 
 def _first_of_their_kind(generated: CrystalTable, matching: Matching) -> np.ndarray:
-    matcher, group = _matcher(matching), _Group(generated, matching)
+    matcher, group = structure_matcher(matching), _Group(generated, matching)
     kept: list[int] = []
     for row in range(len(generated)):
         if not kept or not group.holds(group.structure(row), group.volumes[row], kept, matcher):
@@ -149,7 +149,8 @@ def _first_of_their_kind(generated: CrystalTable, matching: Matching) -> np.ndar
     return np.isin(np.arange(len(generated)), kept)
 
 
-def _matcher(matching: Matching) -> StructureMatcher:
+def structure_matcher(matching: Matching = LITERATURE) -> StructureMatcher:
+    """The matcher of pymatgen with these tolerances."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     return StructureMatcher(ltol=matching.ltol, stol=matching.stol, angle_tol=matching.angle_tol)
