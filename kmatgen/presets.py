@@ -240,6 +240,21 @@ def _diffusion(patch: int, **more: Config) -> Config:
     return config
 
 
+def _crystal_wgan_gp() -> Config:
+    """WGAN-GP of point clouds on residual MLPs."""
+    given = {"width": 256, "blocks": 3, "condition": FROM_DATA}
+    return {
+        "data": {"source": "prototypes", "crystals": {"representation": {"bits": True}}},
+        "model": {"class_name": "wgan_gp", "config": {"decoder": FROM_DATA, "prior": FROM_DATA}},
+        "networks": {
+            "generator": {"builder": "crystal_generator", "config": {"latent_dim": 128, **given}},
+            "discriminator": {"builder": "crystal_critic", "config": given},
+        },
+        "compile": {"terms": None, "d_steps": None, "steps_per_execution": 16},
+        "fit": {"epochs": 28, "batch_size": 128, "passes": 40, "ema": 0.999},
+    }
+
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "vae": ("convolutional VAE, 16 latent dimensions", _vae()),
     "vae_micrographs": (
@@ -272,6 +287,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
     "diffusion_64": ("diffusion with a small U-Net: the best samples, slowly; 50 steps of DDIM", _diffusion(patch=2)),
     "diffusion_32": ("the same for images of 32 x 32", _diffusion(patch=1, data={"size": 32})),
+    "crystal_wgan_gp": ("WGAN-GP of crystals: quicker, a little worse", _crystal_wgan_gp()),
     "acgan_32": (
         "digits by class: the discriminator also classifies (ACGAN)",
         # Classes are learnt from real digits alone. Learnt from generated ones, too, as in the paper, both networks

@@ -1,7 +1,7 @@
 """Builders of functional `keras.Model`s: networks know no training."""
 
 from kmatgen.networks.conv import conv_decoder, conv_encoder
-from kmatgen.networks.crystals import crystal_denoiser
+from kmatgen.networks.crystals import crystal_critic, crystal_denoiser, crystal_generator
 from kmatgen.networks.dcgan import dcgan_discriminator, dcgan_generator
 from kmatgen.networks.energy import energy_discriminator
 from kmatgen.networks.film import film_mlp
@@ -14,7 +14,9 @@ from kmatgen.networks.unet import unet
 __all__ = [
     "conv_decoder",
     "conv_encoder",
+    "crystal_critic",
     "crystal_denoiser",
+    "crystal_generator",
     "dcgan_discriminator",
     "dcgan_generator",
     "energy_discriminator",

@@ -1,11 +1,16 @@
-"""The denoiser that suits crystals: an MLP where each site has a role, a transformer where sites are a set."""
+"""Networks of crystals as their source tells them: the denoiser that suits them, a generator and a critic."""
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 import keras
+from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.networks.conditions import Conditions
+from kmatgen.layers import LayerNormalization
+from kmatgen.networks.conditions import Conditions, as_one_vector, condition_inputs, join_inputs
 from kmatgen.networks.film import film_mlp
 from kmatgen.networks.sets import site_transformer
 
@@ -31,8 +36,79 @@ def crystal_denoiser(
     Raises:
         InputError: The samples have no coordinates: they are no crystals.
     """
-    if not isinstance(sample_shape, dict) or "coords" not in sample_shape:
-        raise InputError(f"Crystals are told by fields, coords among them. Received: samples of {sample_shape!r}.")
+    _check_crystals(sample_shape)
     if len(sample_shape["coords"]) == 2:
         return site_transformer(sample_shape, width or 128, blocks, period=period, condition=condition, name=name)
     return film_mlp(sample_shape, width or 256, blocks, condition=condition, name=name)
+
+
+def crystal_generator(
+    sample_shape: dict[str, tuple[int, ...]],
+    latent_dim: int = 128,
+    width: int = 256,
+    blocks: int = 3,
+    condition: Conditions = None,
+    name: str = "generator",
+) -> keras.Model:
+    """A residual MLP from noise, and a condition where there is one, to the fields of a crystal.
+
+    Sites of a set come in their canonical order; where the condition has a `mask`, fields are 0 beside it.
+
+    Args:
+        sample_shape: Shape of each field by name.
+        latent_dim: Size of the noise.
+        width: Units of a block.
+        blocks: Number of blocks.
+        condition: See `kmatgen.networks.conditions`.
+        name: Name of the network.
+
+    Raises:
+        InputError: The samples have no coordinates.
+    """
+    _check_crystals(sample_shape)
+    noise, given = keras.Input((latent_dim,), name="noise"), condition_inputs(condition)
+    start = noise if given is None else layers.Concatenate(name="start")([noise, as_one_vector(given, condition)])
+    x = _residual_blocks(layers.Dense(width, name="dense")(start), width, blocks, None)
+    outputs = {}
+    for field, shape in sample_shape.items():
+        flat = layers.Dense(prod(shape), dtype="float32", name=f"{field}_head")(x)
+        outputs[field] = layers.Reshape(shape, dtype="float32", name=f"{field}_out")(flat)
+        if isinstance(given, dict) and "mask" in given and len(shape) == 2:
+            column = layers.Reshape((shape[0], 1), dtype="float32", name=f"{field}_mask")(given["mask"])
+            outputs[field] = layers.Multiply(dtype="float32", name=f"{field}_there")([outputs[field], column])
+    return keras.Model(join_inputs("noise", noise, given), outputs, name=name)
+
+
+def crystal_critic(
+    sample_shape: dict[str, tuple[int, ...]],
+    width: int = 256,
+    blocks: int = 3,
+    condition: Conditions = None,
+    name: str = "critic",
+) -> keras.Model:
+    """A residual MLP with layer normalisation from the fields of a crystal, and a condition, to a score.
+
+    Arguments as for `crystal_generator`. Smooth throughout, as a gradient penalty needs it.
+    """
+    _check_crystals(sample_shape)
+    sample = {field: keras.Input(shape, name=field) for field, shape in sample_shape.items()}
+    given = condition_inputs(condition)
+    told = [layers.Flatten(name=f"{field}_flat")(tensor) for field, tensor in sample.items()]
+    told += [] if given is None else [as_one_vector(given, condition)]
+    x = layers.Dense(width, name="dense")(layers.Concatenate(name="told")(told) if len(told) > 1 else told[0])
+    x = _residual_blocks(x, width, blocks, LayerNormalization)
+    score = layers.Dense(1, dtype="float32", name="score")(x)
+    return keras.Model(sample if given is None else {"sample": sample, "condition": given}, score, name=name)
+
+
+def _residual_blocks(x: Any, width: int, blocks: int, normalization: type[layers.Layer] | None) -> Any:
+    for block in range(blocks):
+        y = x if normalization is None else normalization(name=f"norm_{block}")(x)
+        y = layers.Dense(width, activation="silu", name=f"hidden_{block}")(y)
+        x = layers.Add(name=f"add_{block}")([x, layers.Dense(width, name=f"out_{block}")(y)])
+    return layers.Activation("silu", name="activation")(x)
+
+
+def _check_crystals(sample_shape: Any) -> None:
+    if not isinstance(sample_shape, dict) or "coords" not in sample_shape:
+        raise InputError(f"Crystals are told by fields, coords among them. Received: samples of {sample_shape!r}.")

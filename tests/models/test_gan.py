@@ -20,15 +20,24 @@ def moved(network, before):
     return max(np.abs(np.array(new) - old).max() for new, old in zip(network.trainable_weights, before, strict=True))
 
 
+ROLES = ("generator", "discriminator")
+
+
 class TestStep:
     def test_each_half_moves_its_own_network_alone(self):
         model = compiled(MODELS["wgan_gp"])
         data = tf.constant(images(8))
-        before = {role: [np.array(w) for w in getattr(model, role).trainable_weights] for role in ("generator", "discriminator")}
+        before = {
+            role: [np.array(w) for w in getattr(model, role).trainable_weights]
+            for role in ("generator", "discriminator")
+        }
         model.discriminator_step(data, None)
         assert moved(model.generator, before["generator"]) == 0
         assert moved(model.discriminator, before["discriminator"]) > 0
-        before = {role: [np.array(w) for w in getattr(model, role).trainable_weights] for role in ("generator", "discriminator")}
+        before = {
+            role: [np.array(w) for w in getattr(model, role).trainable_weights]
+            for role in ("generator", "discriminator")
+        }
         model.generator_step(data, None)
         assert moved(model.generator, before["generator"]) > 0
         assert moved(model.discriminator, before["discriminator"]) == 0
