@@ -1,8 +1,8 @@
 """Crystals from CIF text to training arrays, and back: against pymatgen's parser and Python loops over atoms.
 
-(a) CIF text to a table, to CrysTens tensors and to the fields of a point cloud, on one core, with the space groups
-that the files declare; (b) the same to a table with space groups found, moyopy against spglib through pymatgen;
-(c) two processes against one on twenty times as many crystals; (d) 1,000 tensors decoded; (e) whole files.
+(a) CIF text to a table, to CrysTens tensors and to the fields of a point cloud, on one core (processor time), with the
+space groups that the files declare; (b) the same to a table with space groups found, moyopy against spglib through
+pymatgen; (c) two processes against one on twenty times as many crystals; (d) 1,000 tensors decoded; (e) whole files.
 
     python benchmarks/crystals.py perov_5/train.csv --rounds 3
 """
@@ -105,15 +105,15 @@ def _fields_by_atom(structure: object, number: int) -> dict[str, np.ndarray]:
 
 
 def compare(path: str, rounds: int, symprec: float | None) -> None:
-    """Print microseconds for a crystal and the ratios."""
+    """Print microseconds of one core for a crystal and the ratios."""
     count = len(find_entries(path))
     for arrays in ("table", "CrysTens", "PointCloud") if symprec is None else ("table",):
         peers = {"loops": partial(loops, path, arrays, symprec), "kmatgen": partial(ours, path, arrays, symprec)}
-        seconds = take_turns(peers, rounds)
+        seconds = take_turns(peers, rounds, clock="process_time")
         slow, fast = 1e6 * seconds["loops"] / min(SAMPLE, count), 1e6 * seconds["kmatgen"] / count
         what = "space groups found" if symprec else "space groups as declared"
         goal = "" if symprec else "  (goal: at least 20 x)"
-        print(f"text to {arrays}, {what}: loops {slow:.0f} us, kmatgen {fast:.0f} us a crystal")
+        print(f"text to {arrays}, {what}: loops {slow:.0f} us, kmatgen {fast:.0f} us of a core for a crystal")
         print(f"ratio: {slow / fast:.1f} x{goal}")
 
 
