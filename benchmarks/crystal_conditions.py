@@ -78,11 +78,9 @@ def main() -> None:
     real = train.properties[options.column]
     wished = np.random.default_rng(options.seed).choice(real[(real >= options.low) & (real <= options.high)], options.n)
     asked = {**model.draw_conditions(options.n, options.seed), options.column: wished[:, None].astype(np.float32)}
-    for name, condition, guidance in (
-        ("not asked", None, 1.0),
-        ("asked", asked, 1.0),
-        ("asked, guidance 2", asked, 2.0),
-    ):
+    asking = [("not asked", None, 1.0)]
+    asking += [(f"asked, guidance {guidance:g}", asked, guidance) for guidance in (1.0, 2.0, 4.0)]
+    for name, condition, guidance in asking:
         samples = model.generate(options.n, condition, seed=options.seed, guidance=guidance, batch_size=256)
         generated = keep_crystals(samples).table
         print(f"  {len(generated)} generated, {name:<20}  {share(regressor.predict(features(generated))):.3f}")

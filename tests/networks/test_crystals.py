@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_array_equal
 
 from kmatgen.errors import InputError
@@ -35,7 +36,7 @@ def test_generator_and_critic(rng):
     made = generator({"noise": rng.normal(size=(1, 5)).astype("float32"), "condition": {"mask": given}})
     assert {name: tuple(field.shape[1:]) for name, field in made.items()} == shapes
     assert_array_equal(np.abs(made["coords"]).max(axis=2)[0] > 0, [True, True, False, False])
-    assert tuple(critic({"sample": made, "condition": {"mask": given}}).shape) == (1, 1)
+    assert tuple(critic({"sample": made, "condition": {"mask": tf.constant(given)}}).shape) == (1, 1)
 
 
 def test_without_a_condition(rng):
