@@ -40,7 +40,7 @@ def symmetry_datasets(
     """
     check_tolerances(symprec, angle_tolerance)
     radians = None if angle_tolerance is None else float(np.radians(angle_tolerance))
-    possible = _possible_cells(table).tolist()
+    possible = _possible_cells(table, symprec).tolist()
     columns = (possible, table.matrix.tolist(), table.species.tolist(), table.coords.tolist(), table.n_sites.tolist())
     found = []
     with _quiet():
@@ -56,12 +56,16 @@ def symmetry_datasets(
     return found
 
 
-def _possible_cells(table: CrystalTable) -> np.ndarray:
-    """`(n,)`: whether all numbers are finite and no two images of an atom are nearer than 1 Angstrom."""
+def _possible_cells(table: CrystalTable, symprec: float) -> np.ndarray:
+    """`(n,)`: whether all numbers are finite and no two images of an atom are nearer than 1 Angstrom.
+
+    Nor than five halves of the tolerance: where it is half of a lattice vector, moyopy was seen never to end.
+    """
+    least = max(1.0, 2.5 * symprec)
     finite = np.isfinite(table.volume) & np.isfinite(table.coords).all(axis=(1, 2))
     lengths = np.linalg.norm(reduced_vectors(table.matrix)[0], axis=-1)
     with np.errstate(invalid="ignore"):
-        return finite & (table.volume > 0) & (lengths >= 1.0).all(axis=1) & (lengths <= 1e4).all(axis=1)
+        return finite & (table.volume > 0) & (lengths >= least).all(axis=1) & (lengths <= 1e4).all(axis=1)
 
 
 def check_tolerances(symprec: float, angle_tolerance: float | None) -> None:
