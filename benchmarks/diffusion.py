@@ -4,6 +4,10 @@ A training step is a batch of 32 with AdamW; sampling is 64 images by 20 steps o
 better of plain and compiled.
 
     python benchmarks/diffusion.py --rounds 5
+
+With a finished run, the quality of samples by 20 steps of DDIM against 250 of the ancestral sampler instead:
+
+    python benchmarks/diffusion.py --run runs/diffusion_64 -n 256
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from torch.nn import functional
 from turns import Work, machine, take_turns
 
 import kmatgen as kg
+from kmatgen.run import Run
 
 SIDE, BATCH, STEPS, SAMPLES, SAMPLING_STEPS, EMBEDDING = 64, 32, 5, 64, 20, 128
 FILTERS, PATCH = (32, 64, 128), 2
@@ -157,11 +162,28 @@ def sample_torch(compiled: bool) -> Work:
     return sample
 
 
+def compare_samplers(run: str, n: int) -> None:
+    """KID to held-out data of both samplers, and the mean grain diameter, beside the same of real samples."""
+    samplers = {"DDIM, 20 steps": ("ddim", 20), "ancestral, 250 steps": ("ancestral", 250)}
+    model, distances = Run.open(run).load_model("best"), {}
+    for name, (sampler, steps) in samplers.items():
+        table = kg.evaluate(model.generate(n, seed=1, sampler=sampler, steps=steps), run, ["kid", "grain_size"], n)
+        print(f"{name}, n = {n}, seed 1\n{table}")
+        distances[sampler] = table["kid"].value
+    print(f"ratio of KID: {distances['ddim'] / distances['ancestral']:.2f}  (goal: at most 1.2)")
+
+
 def main() -> None:
-    """Time all peers in turns and print the ratios of their medians."""
+    """Time all peers in turns and print the ratios of their medians, or compare samplers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="timed turns of each peer (default: 5)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--run", help="compare the samplers of this run instead")
+    parser.add_argument("-n", type=int, default=256, help="samples of each sampler (default: 256)")
+    arguments = parser.parse_args()
+    if arguments.run:
+        compare_samplers(arguments.run, arguments.n)
+        return
+    rounds = arguments.rounds
     print(machine())
     ours, peers = kmatgen_model().denoiser.count_params(), sum(p.numel() for p in TorchUNet().parameters())
     print(f"parameters: kmatgen {ours:,}, PyTorch {peers:,}")

@@ -106,6 +106,12 @@ class Diffusion(DenoisingSampler, GenerativeModel):
 
     def _check_conditions(self) -> None:
         entries = set(self.condition_entries)
+        twice = sorted((entries & set(self.fields)) | ((entries | set(self.fields)) & {"n", "seed", "steps", "time"}))
+        if twice:
+            raise InputError(
+                "Fields and entries of the condition have names that differ, for the signatures of an export, and are "
+                f"not called n, seed, steps or time. Received: {twice[0]!r}."
+            )
         masks = {field.mask for field in self.fields.values()} - {None}
         if masks - entries:
             raise InputError(f"A mask is an entry of the condition. Received: mask={min(masks - entries)!r}.")

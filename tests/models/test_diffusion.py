@@ -166,6 +166,10 @@ def test_bad_networks():
         kg.Diffusion(keras.Model(sample, keras.layers.Flatten()(sample)))
     with pytest.raises(kg.InputError, match="An encoder gives"):
         kg.Diffusion(denoiser(), encoder=kg.networks.image_encoder((8, 8, 1)))
+    cell, same = keras.Input((2,), name="cell"), keras.Input((2,), name="asked")
+    inputs = {"sample": {"cell": cell}, "time": keras.Input((), name="time"), "condition": {"cell": same}}
+    with pytest.raises(kg.InputError, match="Received: 'cell'"):
+        kg.Diffusion(keras.Model(inputs, {"cell": keras.layers.Add()([cell, same])}))
     with pytest.raises(kg.InputError, match="mask='sites'"):
         kg.Diffusion(field_denoiser(), fields={"coords": kg.diffusion.Field(mask="sites")})
     with pytest.raises(kg.InputError, match="A prior draws entries"):
