@@ -68,3 +68,10 @@ def test_cells_with_which_moyopy_panics_or_never_ends():
     found = with_space_groups(table).space_group
     assert found[0] > 0
     assert_array_equal(found[1:], [0, 0, 0])
+
+
+def test_no_symmetry_within_half_of_a_lattice_vector():
+    """moyopy may never end there."""
+    table = CrystalTable([[1.2, 4, 6.6, 118, 128, 77]], [[6, 6]], [[[0, 0, 0], [0.3, 0.1, 0.4]]], [0])
+    assert with_space_groups(table, 0.1).space_group[0] > 0
+    assert with_space_groups(table, 0.6).space_group[0] == 0
