@@ -11,7 +11,8 @@ from kmatgen.errors import InputError
 from kmatgen.metrics.inputs import as_features
 
 _CHANCE = 0.01  # of calling a generator that remembers nothing a copyist
-_COPY = 1e-6  # of the median distance of held-out samples: as near as a copy is but for rounding
+_COPY = 0.5  # of the smallest distance of a held-out sample: in d dimensions one honest sample in 2^d h comes so near
+_ROUNDING = 1e-6  # of the median distance, where a held-out sample is a copy itself
 
 
 class NearestTraining(NamedTuple):
@@ -23,7 +24,7 @@ class NearestTraining(NamedTuple):
         threshold: The quantile of `held_out` below which a sample counts as too near.
         share_below: Share of the generated samples below the threshold.
         share_allowed: What `share_below` may be at most: the quantile, and what chance adds to it in so many samples.
-        copies: Number of generated samples that equal a training sample up to rounding.
+        copies: Number of generated samples less than half as far from a training sample as any held-out sample is.
         pairs: `(k, 2)`: index of a generated sample and of its nearest training sample, closest first.
     """
 
@@ -52,7 +53,8 @@ def nearest_training(
     A generator that draws from the distribution of the data puts about the share `quantile` of its samples below the
     `quantile` of the held-out distances; one that remembers puts more there. More is what exceeds the 99 % quantile
     of the beta-binomial distribution, which the number of samples below an order statistic of others follows: with
-    few held-out samples a lot is allowed.
+    few held-out samples a lot is allowed. So a few copies among many new samples are looked for by themselves, as
+    samples much nearer than any held-out one; in features of one to four dimensions chance makes such, too.
 
     Args:
         training: Features `(n, d)` of the samples that the generator was trained on.
@@ -86,7 +88,7 @@ def nearest_training(
         threshold=threshold,
         share_below=float(np.mean(distances < threshold)),
         share_allowed=float(allowed / len(distances)),
-        copies=int(np.sum(distances <= _COPY * np.median(of_held_out))),
+        copies=int(np.sum(distances <= max(_COPY * of_held_out.min(), _ROUNDING * np.median(of_held_out)))),
         pairs=np.stack([order, indices[order]], axis=1),
     )
 

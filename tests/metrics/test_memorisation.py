@@ -29,7 +29,7 @@ def test_new_samples_pass_and_remembered_ones_do_not(rng):
     remembered = nearest_training(training, held_out, near)
     assert not remembered.passed
     assert 0.1 <= remembered.share_below < 0.12
-    assert remembered.copies == 0
+    assert remembered.copies == 100
     assert set(remembered.pairs[:, 0]) <= set(range(100))
     assert_array_equal(remembered.pairs[:, 0], remembered.pairs[:, 1])
 
@@ -41,6 +41,17 @@ def test_allows_what_chance_does(rng):
     threshold = np.sort(rng.random((20_000, 50)), axis=1)[:, 4:5]
     counts = (rng.random((20_000, 80)) < threshold).sum(axis=1)
     assert np.mean(counts > allowed) <= 0.012 < np.mean(counts > allowed - 1) + 0.004
+
+
+def test_few_near_copies_do_not_pass(rng):
+    """Where so few held-out samples are there that the share below the threshold says nothing."""
+    training, held_out, generated = (rng.normal(size=(n, 12)) for n in (200, 60, 60))
+    assert nearest_training(training, held_out, generated).passed
+    generated[:2] = training[:2] + 0.1 * rng.normal(size=(2, 12))
+    found = nearest_training(training, held_out, generated)
+    assert found.share_below <= found.share_allowed
+    assert found.copies == 2
+    assert not found.passed
 
 
 def test_a_single_copy_does_not_pass(rng):
