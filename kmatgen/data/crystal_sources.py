@@ -44,7 +44,7 @@ def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: s
     if str(path) == "prototypes" and not path.exists():
         return prototypes()
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, column)
     if not path.is_file():
         raise InputError(
             f"Crystals come from a folder, a csv table, 'prototypes' or a list of structures. "
@@ -63,7 +63,7 @@ def holds_crystals(source: str | os.PathLike[str]) -> bool:
         return path.is_file() or str(source) == "prototypes"
     crystals = sum(1 for _ in crystal_paths(path))
     images = sum(1 for file in path.rglob("*") if file.suffix.lower() in IMAGES)
-    return crystals > images
+    return crystals > images or (not images and any(path.glob("*.csv")))
 
 
 def prototypes() -> list[Entry]:
@@ -92,13 +92,18 @@ def crystal_paths(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _from_folder(folder: Path) -> list[Entry]:
+def _from_folder(folder: Path, column: str | None) -> list[Entry]:
     entries = [Entry(str(path.relative_to(folder)), path, file_kind(path)) for path in crystal_paths(folder)]
-    if not entries:
-        raise InputError(
-            f"A folder of crystals holds {', '.join(SUFFIXES)} or POSCAR files. Received: {folder} without any."
-        )
-    return entries
+    if entries:
+        return entries
+    tables = sorted(folder.glob("*.csv"))
+    if len(tables) == 1:
+        return _from_csv(tables[0], column)
+    found = f"with {', '.join(table.name for table in tables)}; name one of these" if tables else "without any"
+    raise InputError(
+        f"A folder of crystals holds {', '.join(SUFFIXES)} or POSCAR files, or one csv table. "
+        f"Received: {folder} {found}."
+    )
 
 
 def _from_structures(structures: Iterable[Structure]) -> list[Entry]:

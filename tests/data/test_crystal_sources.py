@@ -50,6 +50,15 @@ def test_hidden_files_are_passed_over(tmp_path):
     assert [entry.origin for entry in find_entries(tmp_path)] == ["b.cif"]
 
 
+def test_a_folder_with_one_table(table):
+    path = table(f'gap,cif\n1.5,"{cif()}"\n')
+    assert holds_crystals(path.parent)
+    assert find_entries(path.parent)[0].origin == "t.csv row 1"
+    (path.parent / "test.csv").touch()
+    with pytest.raises(InputError, match="with t.csv, test.csv; name one of these|with test.csv, t.csv; name one"):
+        find_entries(path.parent)
+
+
 def test_a_folder_is_what_most_of_its_files_are(tmp_path):
     assert holds_crystals("prototypes")
     assert not holds_crystals(tmp_path)
