@@ -32,7 +32,9 @@ def before_writing(run: Run, model: GenerativeModel, source: Source) -> list[ker
     watching += [] if decay is None else [GeneratorEMA(decay)]
     if isinstance(model, GAN):
         earlier, asked = run.history().to_dict("records"), source.example_condition(64)
-        monitor = CollapseMonitor(seed=run.config["seed"], real=source.test[:64], condition=asked, earlier=earlier)
+        # Real crystals are on the scale of training, generated ones in data units: those are compared with each other.
+        real = source.test[:64] if source.crystals is None else None
+        monitor = CollapseMonitor(seed=run.config["seed"], real=real, condition=asked, earlier=earlier)
         watching.append(monitor)
     return [*watching, *_judge(run, model, source)]
 
