@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
@@ -135,6 +134,9 @@ def _nearest_roles(table: CrystalTable, prototype: np.ndarray | None) -> np.ndar
 
 def _assign(coords: np.ndarray, prototype: np.ndarray) -> tuple[np.ndarray, float]:
     """For each crystal the site that goes to each site of the prototype, and the sum of squared distances."""
+    # Imported late: processes that read crystals need no more than the orders by position, and start faster without.
+    from scipy.optimize import linear_sum_assignment
+
     away = coords[:, None] - prototype[:, None]
     cost = np.square(away - np.round(away)).sum(axis=-1)
     # Most crystals of a prototype need no search: every site's nearest is another one.
