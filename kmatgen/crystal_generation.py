@@ -16,7 +16,7 @@ from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_rows
 from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
 from kmatgen.models.base import GenerativeModel
-from kmatgen.report import picture, render
+from kmatgen.report import Picture, picture, render
 from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.symmetrise import SymmetryReport, symmetrise
@@ -115,24 +115,6 @@ def write_generation(
     write_crystals(table, folder, pd.DataFrame(checked))
     refused = np.flatnonzero(generated.refused != "")
     pd.DataFrame({"row": refused, "reason": generated.refused[refused]}).to_csv(folder / "refused.csv", index=False)
-    tables = {"generated": table, "held out": crystals.test}
-    figures = [
-        picture(
-            crystal_grid(table[_spread(len(table))], folder / "generated.png"),
-            "Generated crystals",
-            "Cells in their symmetry, drawn from all that were generated.",
-        ),
-        picture(
-            crystal_grid(crystals.test[_spread(len(crystals.test))], folder / "held_out.png"),
-            "Real crystals",
-            "Held-out data, never trained on, to judge the generated ones by.",
-        ),
-        picture(
-            crystal_distributions(tables, folder / "distributions.png"),
-            "Distributions",
-            "Density, elements and space groups of generated and of held-out crystals.",
-        ),
-    ]
     render(
         "crystals.html",
         folder / "crystals.html",
@@ -144,9 +126,22 @@ def write_generation(
         displacement=float(np.median(moved.displacement)) if len(table) else 0.0,
         train=len(crystals.train),
         test=len(crystals.test),
-        figures=figures,
+        figures=_pictures(table, crystals.test, folder),
     )
     return rows
+
+
+def _pictures(generated: CrystalTable, real: CrystalTable, folder: Path) -> list[Picture]:
+    cells = crystal_grid(generated[_spread(len(generated))], folder / "generated.png")
+    held_out = crystal_grid(real[_spread(len(real))], folder / "held_out.png")
+    distributions = crystal_distributions({"generated": generated, "held out": real}, folder / "distributions.png")
+    return [
+        picture(cells, "Generated crystals", "Cells in their symmetry, drawn from all that were generated."),
+        picture(held_out, "Real crystals", "Held-out data, never trained on, to judge the generated ones by."),
+        picture(
+            distributions, "Distributions", "Density, elements and space groups of generated and of held-out crystals."
+        ),
+    ]
 
 
 def _spread(n: int) -> np.ndarray:

@@ -5,8 +5,7 @@ Names are imported on first use: looking at a folder of images does not need Ten
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kmatgen.lazy import lazily
 
 _HOMES = {
     "CleaningReport": "cleaning",
@@ -30,13 +29,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"kmatgen.data.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'kmatgen.data' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

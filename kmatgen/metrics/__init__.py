@@ -6,8 +6,7 @@ would hide it once that was imported.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kmatgen.lazy import lazily
 
 _HOMES = {
     "Application": "features",
@@ -99,13 +98,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"kmatgen.metrics.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'kmatgen.metrics' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

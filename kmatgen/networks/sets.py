@@ -67,18 +67,9 @@ def site_transformer(
     of_sites = {key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask) for key, field in of_sites.items()}
     fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(of_sites["coords"])
     pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
-    column = layers.Reshape((-1, 1), name="present_column")(present)
-    described = [column, *(field for key, field in of_sites.items() if key != "coords")]
-    x = layers.Concatenate(name="sites")(described) if len(described) > 1 else column
-    cell = layers.Reshape((1, width), name="cell")(layers.Dense(width, name="cell_dense")(vector))
-    x = layers.Add(name="sites_of_cell")([layers.Dense(width, name="dense")(x), cell])
+    x = _described(of_sites, present, vector, width)
     for block in range(blocks):
-        y = ModulatedNormalization(name=f"attention_norm_{block}")(x, vector)
-        y = SiteAttention(width, heads, pair_width, name=f"attention_{block}")(y, pairs, vector, present)
-        x = layers.Add(name=f"attention_add_{block}")([x, y])
-        y = ModulatedNormalization(name=f"norm_{block}")(x, vector)
-        y = layers.Dense(2 * width, activation="silu", name=f"hidden_{block}")(y)
-        x = layers.Add(name=f"add_{block}")([x, layers.Dense(width, name=f"out_{block}")(y)])
+        x = _block(x, pairs, vector, present, (width, heads, pair_width), block)
     x = ModulatedNormalization(name="norm")(x, vector)
 
     # A sum over the sites that are there, then normalised: how many they are is in the vector.
@@ -92,6 +83,26 @@ def site_transformer(
     }
     outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
     return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
+
+
+def _described(of_sites: dict[str, Any], present: Any, vector: Any, width: int) -> Any:
+    """What a site is by itself, whatever is around it: its element, and the cell that it is in."""
+    column = layers.Reshape((-1, 1), name="present_column")(present)
+    described = [column, *(field for key, field in of_sites.items() if key != "coords")]
+    x = layers.Concatenate(name="sites")(described) if len(described) > 1 else column
+    cell = layers.Reshape((1, width), name="cell")(layers.Dense(width, name="cell_dense")(vector))
+    return layers.Add(name="sites_of_cell")([layers.Dense(width, name="dense")(x), cell])
+
+
+def _block(x: Any, pairs: Any, vector: Any, present: Any, sizes: tuple[int, int, int], number: int) -> Any:
+    """An attention and two dense layers, each added to what comes in."""
+    width, heads, pair_width = sizes
+    y = ModulatedNormalization(name=f"attention_norm_{number}")(x, vector)
+    y = SiteAttention(width, heads, pair_width, name=f"attention_{number}")(y, pairs, vector, present)
+    x = layers.Add(name=f"attention_add_{number}")([x, y])
+    y = ModulatedNormalization(name=f"norm_{number}")(x, vector)
+    y = layers.Dense(2 * width, activation="silu", name=f"hidden_{number}")(y)
+    return layers.Add(name=f"add_{number}")([x, layers.Dense(width, name=f"out_{number}")(y)])
 
 
 def _head(x: Any, units: int, name: str) -> Any:

@@ -5,8 +5,7 @@ Names are imported on first use: reading crystals into a table does not need Ker
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kmatgen.lazy import lazily
 
 _HOMES = {
     "Composition": "composition",
@@ -26,13 +25,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"kmatgen.representations.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'kmatgen.representations' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)
