@@ -69,9 +69,7 @@ def cells_of_cif(content: bytes | str, most_sites: int) -> list[UnitCell | tuple
     found: list[UnitCell | tuple[str, Refusal]] = []
     for block in blocks:
         try:
-            found.append(_cell_of_block(block, most_sites))
-        except _NotForGemmi as error:
-            found += _through_pymatgen(block.as_string(), most_sites, str(error))
+            found += _cells_of_block(block, most_sites)
         except Refusal as refusal:
             found.append((block.name, refusal))
     return found
@@ -104,6 +102,13 @@ def _text(content: bytes | str) -> str:
     if not text.strip():
         raise Refusal(EMPTY, "There is no text.")
     return text
+
+
+def _cells_of_block(block: gemmi.cif.Block, most_sites: int) -> list[UnitCell | tuple[str, Refusal]]:
+    try:
+        return [_cell_of_block(block, most_sites)]
+    except (_NotForGemmi, ValueError, RuntimeError) as error:  # the last two are gemmi's, about single values
+        return _through_pymatgen(block.as_string(), most_sites, str(error))
 
 
 def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:

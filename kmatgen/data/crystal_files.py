@@ -75,6 +75,8 @@ def read_entry(entry: Entry, most_sites: int) -> list[UnitCell | RefusedEntry]:
         return [refusal.at(entry.origin)]
     except OSError as error:
         return [RefusedEntry(entry.origin, UNREADABLE, error.strerror or str(error))]
+    except Exception as error:  # one strange file among 100,000 is a row of the report, not the end
+        return [RefusedEntry(entry.origin, UNREADABLE, repr(error)[:300])]
     several = len(found) > 1
     return [
         cell if isinstance(cell, UnitCell) else cell[1].at(f"{entry.origin}#{cell[0]}" if several else entry.origin)

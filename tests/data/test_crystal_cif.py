@@ -118,6 +118,7 @@ def test_characters_beyond_ascii(encoding):
         (b"\x00\x01\x02PNG\x89", "unreadable", "gemmi"),
         (cif()[:-25], "unreadable", "gemmi"),
         (cif(symmetry="_symmetry_space_group_name_H-M 'F m 7 m'"), "unreadable", "not found in the table"),
+        (cif(symmetry="_symmetry_Int_Tables_number half"), "unreadable", "not known: not an integer"),
         (cif(()), "missing coordinates", "no atoms"),
         ("data_x\n_cell_length_a 3", "missing coordinates", "no fractional coordinates"),
         (cif(("Na Na1 ? 0 0 1",)), "missing coordinates", "coordinate of site Na1 is missing"),
