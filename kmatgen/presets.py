@@ -233,8 +233,8 @@ def _diffusion(patch: int, **more: Config) -> Config:
             "time_sampling": "stratified",
             "condition_dropout": 0.0,
         },
-        # Sampling takes long: 128 samples in 50 steps as long as some 50 training steps.
-        "fit": {"epochs": 100, "ema": 0.999, "evaluate_every": 20, "evaluate_n": 128},
+        # Sampling takes long: 64 samples in 50 steps as long as some 30 training steps.
+        "fit": {"epochs": 100, "ema": 0.999, "evaluate_every": 25, "evaluate_n": 64},
     }
     _merge(config, more)
     return config

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kmatgen.errors import InputError
 from kmatgen.evaluation.metric import Described, Metric, pooled, ragged
 from kmatgen.evaluation.view import View
 from kmatgen.metrics.chords import chord_lengths, lineal_path
+from kmatgen.metrics.clusters import percolating_share
 from kmatgen.metrics.correlation import two_point_curve
 from kmatgen.metrics.distributions import wasserstein
-from kmatgen.metrics.grains import grain_sizes
+from kmatgen.metrics.grains import grain_sizes, mean_intercept
+from kmatgen.metrics.objects import find_objects
 from kmatgen.metrics.phases import phase_fractions, specific_surface
 
 
 def pooled_distance(real: Described, generated: Described) -> float:
-    """Wasserstein-1 distance of two distributions of one quantity, all samples of a set taken together."""
-    return wasserstein(pooled(real), pooled(generated))
+    """Wasserstein-1 distance of two distributions of one quantity, all samples of a set taken together.
+
+    Raises:
+        InputError: A set has no values.
+    """
+    sets = pooled(real), pooled(generated)
+    if not all(map(len, sets)):
+        raise InputError(f"Real and generated samples need such objects. Received: {len(sets[0])} and {len(sets[1])}.")
+    return wasserstein(*sets)
 
 
 def rms_of_means(real: Described, generated: Described) -> float:
@@ -91,6 +102,21 @@ def _diameters(view: View) -> Described:
     return ragged(np.stack([sizes[0], sizes[1]], axis=1) for sizes in found)
 
 
+def _intercept(view: View) -> Described:
+    return mean_intercept(view.grains, periodic=view.settings.periodic, pixel_size=view.pixel_size)
+
+
+def _objects(view: View) -> Described:
+    _ = view.mask
+    found = find_objects(view.phases, view.settings.phase, pixel_size=view.pixel_size)
+    return ragged(found.diameter[found.sample == index] for index in range(len(view.phases)))
+
+
+def _percolation(view: View) -> Described:
+    _ = view.mask
+    return percolating_share(view.phases, view.settings.phase, periodic=view.settings.periodic)
+
+
 def _surface(view: View) -> Described:
     _ = view.mask  # refuses samples without the phase, in the words of a view
     return specific_surface(
@@ -98,27 +124,22 @@ def _surface(view: View) -> Described:
     )
 
 
+def _distance_of_values(name: str, title: str, describe: Callable[[View], Described], unit: str = "") -> Metric:
+    return Metric(name, title, describe, pooled_distance, unit=unit, level=mean_value)
+
+
+def _distance_of_weighted(name: str, title: str, describe: Callable[[View], Described]) -> Metric:
+    return Metric(name, title, describe, weighted_distance, unit="length", level=weighted_mean)
+
+
 PHYSICAL = (
     Metric("two_point", "RMS difference of the mean two-point correlation S2(r)", _two_point, rms_of_means),
-    Metric("phase_fraction", "W1 distance of phase fractions", _phase_fraction, pooled_distance, level=mean_value),
     Metric("lineal_path", "RMS difference of the mean lineal path L(z)", _lineal_path, rms_of_means),
-    Metric(
-        "chord_length", "W1 distance of chord lengths", _chords, weighted_distance, unit="length", level=weighted_mean
-    ),
-    Metric(
-        "specific_surface",
-        "W1 distance of interface per area (3-D: per volume)",
-        _surface,
-        pooled_distance,
-        unit="1/length",
-        level=mean_value,
-    ),
-    Metric(
-        "grain_size",
-        "W1 distance of equivalent grain diameters, grains by watershed",
-        _diameters,
-        weighted_distance,
-        unit="length",
-        level=weighted_mean,
-    ),
+    _distance_of_values("phase_fraction", "W1 distance of phase fractions", _phase_fraction),
+    _distance_of_values("specific_surface", "W1 distance of interface per area (3-D: volume)", _surface, "1/length"),
+    _distance_of_values("object_size", "W1 distance of diameters of connected objects", _objects, "length"),
+    _distance_of_values("percolation", "W1 distance of the share of the phase that percolates", _percolation),
+    _distance_of_values("intercept", "W1 distance of mean intercepts of grains (ASTM E112)", _intercept, "length"),
+    _distance_of_weighted("chord_length", "W1 distance of chord lengths", _chords),
+    _distance_of_weighted("grain_size", "W1 distance of equivalent grain diameters, grains by watershed", _diameters),
 )

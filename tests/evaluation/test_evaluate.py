@@ -130,6 +130,19 @@ def test_volumes():
     assert all(score.value is not None for score in table), str(table)
 
 
+def test_objects_intercepts_and_percolation():
+    samples = blobs(40, 4, 3)
+    table = evaluate(samples, (TRAIN, TEST), ["object_size", "intercept", "percolation"], segment="threshold")
+    for score, real in zip(table, ("object_size", "intercept", "percolation"), strict=True):
+        assert score.value is not None, (real, score.reason)
+    # One disc a sample, cut off where it lies at a side.
+    assert_allclose(
+        table["object_size"].generated, np.mean(2 * np.sqrt((samples > 0.5).sum((1, 2, 3)) / np.pi)), rtol=0.05
+    )
+    assert table["object_size"].generated < table["object_size"].real
+    assert table["percolation"].generated == 0
+
+
 def test_metrics_of_ones_own_and_settings():
     mean = Metric("mean", "grey level", lambda view: view.grey.mean(axis=(1, 2)), lambda r, g: abs(r.mean() - g.mean()))
     table = evaluate(TRAIN, (TRAIN, TEST), [mean, "kid"], features=lambda x: x.mean(axis=(1, 2)))
