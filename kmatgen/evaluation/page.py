@@ -172,7 +172,7 @@ def _pairs(judge: Judge, samples: Mapping[str, np.ndarray], folder: Path) -> lis
         caption = (
             f"{name}: above, the samples nearest to training samples; below, those. "
             f"{found.share_below:.1%} of the samples are nearer than 99 % of held-out samples are"
-            f" (up to {found.share_allowed:.1%} may be by chance); {found.copies} are copies."
+            f" (up to {found.share_allowed:.1%} may be by chance); {found.copies} are near copies."
         )
         shown.append(picture(path, name, caption))
     return shown

@@ -191,6 +191,7 @@ class Judge:
             baselines={name: self.nearest(samples).share_below for name, samples in baselines.items()},
             generated=float(np.median(found.generated)),
             real=float(np.median(found.held_out)),
+            outcome=_memorised(found),
         )
 
     def _score(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:
@@ -218,6 +219,15 @@ class Judge:
             real=levels[1],
             reason=reason,
         )
+
+
+def _memorised(found: NearestTraining) -> str:
+    """The outcome of the check of memorisation in words."""
+    if found.passed:
+        return "passed: no nearer than held-out samples"
+    if found.copies:
+        return f"failed: {found.copies} near copies of training samples"
+    return f"failed: up to {found.share_allowed:.1%} may be so near by chance"
 
 
 def _name(choice: Any) -> str:

@@ -28,6 +28,7 @@ class Score:
         unit: Unit of all of them.
         better: `"lower"` or `"higher"`.
         reason: Why the metric, or its floor, cannot be computed.
+        outcome: The verdict in words, where it does not follow from value and floor alone.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Score:
     unit: str = ""
     better: str = "lower"
     reason: str | None = None
+    outcome: str | None = None
 
     @property
     def at_floor(self) -> bool:
@@ -56,6 +58,8 @@ class Score:
         """The value against the floor, in words."""
         if self.value is None:
             return f"cannot be computed: {self.reason}"
+        if self.outcome is not None:
+            return self.outcome
         if self.floor is None:
             return f"no floor: {self.reason}" if self.reason else ""
         if self.at_floor:
@@ -128,7 +132,9 @@ class Evaluation:
 
         rows = []
         for score in self.scores:
-            row = {key: value for key, value in asdict(score).items() if key not in ("baselines", "floor_range")}
+            row = {
+                key: value for key, value in asdict(score).items() if key not in ("baselines", "floor_range", "outcome")
+            }
             row |= {f"baseline_{name}": value for name, value in score.baselines.items()}
             rows.append({**row, "at_floor": score.at_floor, "verdict": score.verdict})
         return pd.DataFrame(rows).set_index("name")
