@@ -44,6 +44,8 @@ def configuration(options: argparse.Namespace) -> presets.Config:
         "data.phases.dimensions": options.dimensions,
         "data.phases.fractions": FRACTIONS[options.phases],
         "fit.epochs": options.epochs,
+        # A thousand images are few steps: an epoch takes them several times.
+        "fit.passes": 5 if synthetic else 1,
         "fit.ema": 0.999,
         "seed": options.seed,
     }
@@ -54,8 +56,11 @@ def configuration(options: argparse.Namespace) -> presets.Config:
     for network in config["networks"].values():
         network["config"]["periodic"] = options.periodic or synthetic
         network["config"]["condition"] = presets.FROM_DATA if options.fraction else None
+    generator = config["networks"]["generator"]["config"]
+    if options.fraction:
+        generator["conditioning"] = "conditional_normalization"
     if options.phases == 3:
-        config["networks"]["generator"]["config"]["output_activation"] = "softmax"
+        generator["output_activation"] = "softmax"
     return config
 
 

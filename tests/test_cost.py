@@ -10,14 +10,12 @@ def test_parameters_of_the_published_vae():
 
 
 def test_parameters_of_a_conditional_gan_by_hand():
-    # Dense (100 + 1) x 4 x 4 x 256 without bias, and the scale, offset and two moving statistics of its 256 channels,
-    # are part of the generator whose condition is one number.
     plain, asked = parameters("wgan_gp_64"), parameters("wgan_gp_fraction")
-    channels = {"plain": 3, "asked": 1}
-    # Per colour channel: 4 x 4 x 32 weights and a bias at the generator's end, 4 x 4 x 32 at the critic's beginning.
-    images = (channels["plain"] - channels["asked"]) * (512 + 1 + 512)
-    # The condition: a row of the generator's first layer, a channel of the critic's first.
-    assert asked - plain == 4 * 4 * 256 + 512 - images
+    # For each of the two channels that a grey image lacks: 4 x 4 x 32 weights and a bias at the generator's end, 4 x 4
+    # x 32 weights at the critic's beginning.
+    images = 2 * (512 + 1 + 512)
+    # Scales and offsets of 256 + 128 + 64 + 32 channels have a slope each; the critic's first layer a channel more.
+    assert asked - plain == 2 * (256 + 128 + 64 + 32) + 512 - images
 
 
 def test_only_presets_have_a_cost():
