@@ -2,6 +2,12 @@
 
 from kmatgen.networks.conv import conv_decoder, conv_encoder
 from kmatgen.networks.crystals import crystal_critic, crystal_denoiser, crystal_generator
+from kmatgen.networks.crystens import (
+    crystens_critic,
+    crystens_gan_discriminator,
+    crystens_gan_generator,
+    crystens_generator,
+)
 from kmatgen.networks.dcgan import dcgan_discriminator, dcgan_generator
 from kmatgen.networks.energy import energy_discriminator
 from kmatgen.networks.film import film_mlp
@@ -17,6 +23,10 @@ __all__ = [
     "crystal_critic",
     "crystal_denoiser",
     "crystal_generator",
+    "crystens_critic",
+    "crystens_gan_discriminator",
+    "crystens_gan_generator",
+    "crystens_generator",
     "dcgan_discriminator",
     "dcgan_generator",
     "energy_discriminator",
