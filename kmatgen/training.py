@@ -139,6 +139,7 @@ def build_model(
     """
     if config["precision"] not in _PRECISIONS:
         raise InputError(f"precision is one of {', '.join(_PRECISIONS)}. Received: {config['precision']!r}.")
+    _check_kind(config, sample_shape)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config["precision"])
     try:
@@ -154,6 +155,17 @@ def build_model(
     # Filled in is a copy: Keras rewrites the dicts that it reads, and the configuration has to stay what it was.
     model.compile(**{name: _from_json(value) for name, value in filled_in(config["compile"], facts).items()})
     return model
+
+
+def _check_kind(config: Config, sample_shape: Any) -> None:
+    """Refuse networks of images for crystals, and the other way round."""
+    are_fields = isinstance(sample_shape, dict)
+    for part in config["networks"].values():
+        if (part["builder"] in networks.OF_FIELDS) != are_fields:
+            wanted = "Crystals are trained with a preset such as crystal_diffusion"
+            if not are_fields:
+                wanted = "The networks of this preset are for crystals: CIF files or a csv table of them"
+            raise InputError(f"{wanted}. Received: {config['preset']} with {config['data']['source']}.")
 
 
 def _from_json(value: Any) -> Any:

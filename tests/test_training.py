@@ -11,7 +11,10 @@ from PIL import Image
 
 import kmatgen as kg
 from kmatgen import presets, training
+from kmatgen.crystal_files import write_crystals
 from kmatgen.run import Run
+from kmatgen.sampling import export_run, write_samples
+from tests.representations.crystals import perovskites
 
 TINY = {
     "data.size": 16,
@@ -234,3 +237,41 @@ def test_a_diffusion_is_averaged_sampled_and_resumed(tmp_path):
     assert_array_equal(model.generate(2, seed=0), again.generate(2, seed=0))
     assert {path.name for path in (whole.folder / "samples").iterdir()} == {"epoch_0001.png", "epoch_0002.png"}
     assert "Loss curves" in (whole.folder / "report.html").read_text()
+
+
+class TestCrystals:
+    def test_trains_samples_and_exports(self, tmp_path):
+        """From a csv table to CIF files of an export."""
+        table = perovskites(60)
+        write_crystals(table, tmp_path / "data")
+        config = presets.resolve(
+            "crystal_diffusion",
+            {
+                "data.source": str(tmp_path / "data" / "crystals.csv"),
+                "data.crystals.conditions": ["density"],
+                "networks.denoiser.config.width": 8,
+                "networks.denoiser.config.blocks": 1,
+                "model.config.steps": 2,
+                "fit.epochs": 1,
+                "fit.passes": 1,
+                "fit.batch_size": 8,
+            },
+        )
+        run = training.train(config, tmp_path / "run", verbose=0)
+        assert (run.folder / "report.html").is_file()
+        export_run(run, tmp_path / "export")
+        write_samples(tmp_path / "export", 4, 0, tmp_path / "samples")
+        assert len(list((tmp_path / "samples" / "cif").glob("*.cif"))) == 4
+        manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
+        assert "Angstrom" in manifest["units"]
+
+    @pytest.mark.parametrize(
+        ("preset", "shape", "match"),
+        [
+            ("vae", {"coords": (5, 3)}, r"a preset such as crystal_diffusion\. Received: vae with polycrystal"),
+            ("crystal_diffusion", (64, 64, 1), r"are for crystals.*Received: crystal_diffusion with prototypes"),
+        ],
+    )
+    def test_refuses_other_samples(self, preset, shape, match):
+        with pytest.raises(kg.InputError, match=match):
+            training.build_model(presets.resolve(preset), shape)

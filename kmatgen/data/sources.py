@@ -60,6 +60,11 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> S
         return _digits(data, name or None, seed)
     if kind == "tfds":
         return _tfds(data, name)
+    if kind != "prototypes" and not Path(data["source"]).exists():
+        raise InputError(
+            "Data are polycrystal, phases, digits, tfds:NAME, prototypes, a folder of micrographs or of crystals, or a "
+            f"csv table of crystals. Received: {data['source']}, which does not exist."
+        )
     if holds_crystals(data["source"]):
         return _crystals(data, seed, progress)
     return _micrographs(data, Path(data["source"]), seed, progress, first_pass)

@@ -17,7 +17,11 @@ from kmatgen.networks.scaling import image_decoder, image_encoder
 from kmatgen.networks.sets import site_transformer
 from kmatgen.networks.unet import unet
 
+# Builders for samples that are fields by name, as crystals are; all others are for images.
+OF_FIELDS = ("crystal_critic", "crystal_denoiser", "crystal_generator", "film_mlp", "site_transformer")
+
 __all__ = [
+    "OF_FIELDS",
     "conv_decoder",
     "conv_encoder",
     "crystal_critic",

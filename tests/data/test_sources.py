@@ -149,3 +149,8 @@ def test_too_few_images(tmp_path):
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "one.png")
     with pytest.raises(kg.InputError, match="at least 2 are needed. Received: 1"):
         open_source(settings(**{"data.source": str(tmp_path)}), seed=0)
+
+
+def test_data_that_do_not_exist():
+    with pytest.raises(kg.InputError, match=r"a csv table of crystals\. Received: nope\.csv, which does not exist"):
+        open_source(settings(**{"data.source": "nope.csv"}), seed=0)
