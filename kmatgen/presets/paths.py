@@ -1,0 +1,86 @@
+"""Settings by dotted path: read, checked, changed, filled in."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kmatgen.errors import InputError
+from kmatgen.presets.settings import FROM_DATA, Config
+
+
+def merge(config: Config, changes: Config) -> None:
+    """Put changes into a configuration, dict by dict."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            merge(config[key], value)
+        else:
+            config[key] = value
+
+
+def set_path(config: Config, path: str, value: Any) -> None:
+    """Change one value of a configuration in place, by its dotted path; the path must exist.
+
+    A whole number is taken where a fraction is expected; otherwise the type stays what it was, except that
+    `None` may become anything.
+    """
+    *parents, last = path.split(".")
+    node: Any = config
+    for part in parents:
+        node = node.get(part) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        known = ", ".join(leaf for leaf, _ in leaves(config))
+        raise InputError(f"A setting is one of {known}. Received: {path!r}.")
+    old = node[last]
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if old not in (None, FROM_DATA) and value is not None and type(value) is not type(old):
+        raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
+    node[last] = value
+
+
+def filled_in(config: Any, facts: Mapping[str, Any]) -> Any:
+    """A part of a configuration with what it leaves to the data (`FROM_DATA`) filled in.
+
+    Args:
+        config: Any part: a dict, a list, a value.
+        facts: What the data know, by the name of the argument.
+
+    Raises:
+        InputError: The data do not know it.
+    """
+    if isinstance(config, list):
+        return [filled_in(value, facts) for value in config]
+    if not isinstance(config, dict):
+        return copy.deepcopy(config)
+    unknown = [key for key, value in config.items() if value == FROM_DATA and key not in facts]
+    if unknown:
+        raise InputError(
+            f"{unknown[0]} is taken from the data; choose data that have one with data.condition=class or "
+            f"data.condition=phase_fraction, or set it. Received: data without a {unknown[0]}."
+        )
+    return {key: facts[key] if value == FROM_DATA else filled_in(value, facts) for key, value in config.items()}
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`"compile.kl_weight=0.1"` as path and value; the value is read as JSON, or else as text."""
+    path, equals, raw = text.partition("=")
+    if not equals:
+        raise InputError(f"A setting is written PATH=VALUE, such as compile.kl_weight=0.1. Received: {text!r}.")
+    try:
+        return path, json.loads(raw)
+    except json.JSONDecodeError:
+        return path, raw
+
+
+def leaves(config: Config, prefix: str = "") -> list[tuple[str, Any]]:
+    """Every setting of a configuration as (dotted path, value)."""
+    found = []
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            found += leaves(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found
