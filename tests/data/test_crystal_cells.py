@@ -70,10 +70,9 @@ def test_unknown_cell():
 
 @pytest.mark.data
 @pytest.mark.skipif(not (DATA / "carbon_24").is_dir(), reason="needs carbon_24")
-@pytest.mark.parametrize("cell", ["primitive", "conventional", "niggli"])
-def test_real_crystals_stay_what_they_are(cell):
-    table = read_crystals(DATA / "carbon_24" / "train.csv").table[26:36]
-    found, kept = with_cell(table, cell)
+def test_real_crystals_stay_what_they_are():
+    table = read_crystals(DATA / "carbon_24" / "train.csv", symprec=None).table[30:36]
+    found, kept = with_cell(table, "niggli")
     assert kept.all()
     # pymatgen's own reduction leaves one of them in a doubled cell, hence the supercells.
     matcher = StructureMatcher(0.02, 0.05, 1.0, scale=False, primitive_cell=False, attempt_supercell=True)

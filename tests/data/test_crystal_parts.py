@@ -8,6 +8,7 @@ from kmatgen.data.crystal_reading import ReadOptions
 from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.crystals import read_crystals
 from tests.data.cifs import cif, plain
+from tests.representations.crystals import triclinic
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_other_machines_do_not_need_the_files(tmp_path):
 
 
 def test_structures_too(tmp_path):
-    structures = read_crystals("prototypes").table[:3].structures()
+    structures = triclinic(3).structures()
     one, two = read_crystals(structures), read_crystals(structures, parts=tmp_path)
     assert_array_equal(one.table.species, two.table.species)
     np.testing.assert_allclose(one.table.coords, two.table.coords, atol=1e-12)

@@ -12,12 +12,15 @@ from tests.representations.crystals import perovskites, triclinic
 
 def rock_salts():
     """Rock salt in a primitive and in a conventional cell, and a larger one."""
-    from pymatgen.core import Lattice, Structure
+    face_centred = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    conventional = np.concatenate([face_centred, face_centred + 0.5])
 
     def salt(a):
-        return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])
+        return CrystalTable([[a, a, a, 90, 90, 90]], [[11] * 4 + [17] * 4], [conventional], [225])
 
-    return CrystalTable.from_structures([salt(5.64).get_primitive_structure(), salt(5.64), salt(5.8)])
+    edge = 5.64 / np.sqrt(2)
+    primitive = CrystalTable([[edge] * 3 + [60] * 3], [[11, 17]], [[[0, 0, 0], [0.5] * 3]], [225])
+    return CrystalTable.concatenate([primitive, salt(5.64), salt(5.8)])
 
 
 @pytest.mark.parametrize(("by", "key"), [("formula", formulas), ("elements", elements)])
