@@ -16,6 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 
 import kmatgen as kg
@@ -26,7 +27,7 @@ from kmatgen.plotting import heat_maps, roc_curves
 from kmatgen.presets import resolve
 from kmatgen.training import build_model
 
-MODELS = {"vae": "vae", "gan": "sngan_64", "diffusion": "diffusion_64"}
+MODELS = {"vae": "vae_micrographs", "gan": "sngan_64", "diffusion": "diffusion_64"}
 
 
 def main() -> None:
@@ -81,6 +82,7 @@ def divided(options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
 def trained(name: str, patches: np.ndarray, options: argparse.Namespace) -> kg.GenerativeModel:
     """A model of the patches, trained for the time given."""
     config = resolve(MODELS[name], {"seed": options.seed})
+    keras.utils.set_random_seed(options.seed)
     model = build_model(config, patches.shape[1:])
     batches = kg.data.batches(patches, 32, seed=options.seed, d_steps=getattr(model, "d_steps", 1))
     callbacks = [kg.callbacks.StopAfterMinutes(options.minutes)]

@@ -58,7 +58,8 @@ def main() -> None:
 
 
 def _config(family: str, settings: dict) -> presets.Config:
-    return presets.resolve(FAMILIES[family], settings)
+    of_micrographs = settings["data.source"] != "polycrystal"
+    return presets.resolve("vae_micrographs" if family == "vae" and of_micrographs else FAMILIES[family], settings)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The apps run as a user runs them, on the smallest data that they take."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -70,3 +72,19 @@ def test_microstructure_leaderboard(tmp_path, monkeypatch, capsys):
     # Called again, it judges what is there.
     run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options)
     assert len((tmp_path / "runs/leaderboard/vae/history.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_microstructure_anomalies(tmp_path, monkeypatch, capsys, rng):
+    rows = ["path,primary_microconstituent"]
+    for index in range(8):
+        kind = "flat" if index < 5 else "rough"
+        pixels = rng.normal(128, 5 if kind == "flat" else 60, (96, 96)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.png,{kind}")
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    options = ["--data", tmp_path, "--normal", "flat", "--size", 16, "--minutes", 0.01, "--out", tmp_path / "out"]
+    run(monkeypatch, tmp_path, "microstructure_anomalies.py", *options)
+    areas = json.loads((tmp_path / "out/areas.json").read_text())
+    assert areas["vae"]["images"] == areas["contrast (no model)"]["images"] == 1.0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"areas.json", "roc.png", "vae_heat_maps.png"}
