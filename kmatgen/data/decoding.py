@@ -26,7 +26,8 @@ def image_table(items: Sequence[Micrograph], scale: str) -> tuple[dict[str, np.n
         "height": np.array([item.height for item in items], np.int32),
         "low": bounds[:, 0],
         "high": bounds[:, 1],
-        "file_size": np.array([item.file_size for item in items], np.int64),
+        # Of 32 bits, as TensorFlow counts the bytes that it read.
+        "file_size": np.array([min(item.file_size, 2**31 - 1) for item in items], np.int32),
         "branch": np.array([branches[_decoder(item)] for item in items], np.int32),
     }
     if all(item.data_bar is None for item in items):
@@ -51,7 +52,8 @@ def image_loader(
         row = {**row, **constants}
         branches = [branch(decoder, row) for decoder in decoders]
         image = branches[0]() if len(branches) == 1 else tf.switch_case(row["branch"], branches)
-        return tf.ensure_shape(image, (None, None, wanted))
+        image.set_shape((None, None, wanted))
+        return image
 
     return load
 
@@ -90,16 +92,10 @@ def _decoders(items: Sequence[Micrograph]) -> list[_Decoder]:
 def _read_with_op(decoder: _Decoder, row: dict) -> tf.Tensor:
     contents = tf.io.read_file(row["path"])
     # The decoders' own messages do not name the file. The raw op is one kernel, tf.debugging.Assert a branch.
-    whole = tf.equal(tf.strings.length(contents), tf.cast(row["file_size"], tf.int32))
+    whole = tf.equal(tf.strings.length(contents), row["file_size"])
     problem = tf.constant("This image file was changed after it was inspected; inspect it again. Received:")
     with tf.control_dependencies([tf.raw_ops.Assert(condition=whole, data=[problem, row["path"]], summarize=2)]):
-        contents = tf.identity(contents)
-    if decoder.op == "png":
-        pixels = tf.io.decode_png(contents, decoder.stored_channels, tf.as_dtype(decoder.dtype))
-    elif decoder.op == "jpeg":
-        pixels = tf.io.decode_jpeg(contents, decoder.stored_channels, dct_method="INTEGER_ACCURATE")
-    else:
-        pixels = tf.io.decode_bmp(contents, decoder.stored_channels)
+        pixels = _decoded(contents, decoder)
     if "height" in row:
         pixels = pixels[: row["height"]]
     pixels = tf.cast(pixels, tf.float32)
@@ -107,6 +103,14 @@ def _read_with_op(decoder: _Decoder, row: dict) -> tf.Tensor:
         return pixels / np.float32(row["high"])  # the usual case of 8 bits, in one operation
     low, high = tf.cast(row["low"], tf.float32), tf.cast(row["high"], tf.float32)
     return (pixels - low) / (high - low)
+
+
+def _decoded(contents: tf.Tensor, decoder: _Decoder) -> tf.Tensor:
+    if decoder.op == "png":
+        return tf.io.decode_png(contents, decoder.stored_channels, tf.as_dtype(decoder.dtype))
+    if decoder.op == "jpeg":
+        return tf.io.decode_jpeg(contents, decoder.stored_channels, dct_method="INTEGER_ACCURATE")
+    return tf.io.decode_bmp(contents, decoder.stored_channels)
 
 
 def _read_with_python(decoder: _Decoder, row: dict) -> tf.Tensor:

@@ -91,7 +91,8 @@ def micrograph_patches(
             table, lambda row, key: _augmented(cut(load(row), key), augment, key), seed, first_epoch, **parallel
         ).unbatch()
     elif len(used) == total:  # small images, where every operation counts
-        patches = table.map(lambda row: tf.ensure_shape(load(row)[:size, :size], (size, size, None)), **parallel)
+        exact = all(item.height == item.width == size for item in used)
+        patches = table.map(lambda row: _shaped(load(row) if exact else load(row)[:size, :size], size), **parallel)
     else:
         tiles = _tiler(size, stride or size)
         patches = table.map(lambda row: tiles(load(row), None), **parallel).unbatch()
@@ -195,6 +196,11 @@ def _inspected(
             f"Received: {many.stored_channels} channels."
         )
     return items
+
+
+def _shaped(patch: tf.Tensor, size: int) -> tf.Tensor:
+    patch.set_shape((size, size, None))
+    return patch
 
 
 def _tiler(size: int, stride: int) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
