@@ -45,7 +45,7 @@ def test_train_sample_export_resume(capsys, micrographs, tmp_path):
     main(["train", "vae", "--data", str(micrographs), *TINY_OPTIONS])
     printed = capsys.readouterr()
     assert "runs/vae/report.html" in printed.out
-    assert "1 files or entries were skipped" in printed.err
+    assert "1 skipped" in printed.err
     assert "broken.png" in printed.err
     assert "broken.png" in (tmp_path / "runs/vae/report.html").read_text()
 

@@ -89,7 +89,7 @@ def report_refused(description: dict[str, Any]) -> None:
     """Say which files were skipped, and why."""
     refused = description.get("refused") or []
     if refused:
-        click.echo(f"{len(refused)} files or entries were skipped:", err=True)
+        click.echo(f"{len(refused)} skipped:", err=True)
     for entry in refused[:_MOST_REFUSED]:
         click.echo(f"  {entry['file']}: {entry['reason']}", err=True)
     if len(refused) > _MOST_REFUSED:
