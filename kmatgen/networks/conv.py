@@ -11,6 +11,9 @@ from keras import layers
 from kmatgen.errors import InputError
 from kmatgen.layers import BatchNormalization, UpsampledConv2D
 
+# Of the moving statistics. With Keras' 0.99 they still hold a good part of their first values after some hundred steps,
+# which is many epochs of a small set, and reconstructions are grey or worse where the training loss is not.
+_MOMENTUM = 0.9
 # The coarsest map of the decoder: 8 x 8 with 8 channels.
 _BASE = 8
 
@@ -87,7 +90,7 @@ def conv_decoder(
     factor = 1
     for index, count in enumerate(filters):
         x = _convolution(count, factor, activation="relu", name=f"conv_{index}")(x)
-        x = BatchNormalization(name=f"norm_{index}")(x)
+        x = BatchNormalization(momentum=_MOMENTUM, name=f"norm_{index}")(x)
         x = layers.LeakyReLU(name=f"leaky_{index}")(x)
         factor = 2 ** (each + (index < extra))
     image = _convolution(channels, factor, dtype="float32", name="image")(x)
