@@ -141,13 +141,13 @@ class PCAOfS2(FeatureExtractor):
         if self.segmentation is not None and hasattr(self.segmentation, "fit"):
             self.segmentation.fit(real)
         maps = self._maps(real)
-        components = min(self.components, maps.shape[1])
-        self.pca = PCA(components, svd_solver="full").fit(maps)
-        scale = float(np.sqrt(np.mean(self.pca.explained_variance_)))
-        if scale < 1e-9:
+        if np.ptp(maps, axis=0).max() < 1e-9:
             raise InputError(
                 "Real samples must differ in their two-point correlation. Received: the same correlation in all."
             )
+        components = min(self.components, maps.shape[1])
+        self.pca = PCA(components, svd_solver="full").fit(maps)
+        scale = float(np.sqrt(np.mean(self.pca.explained_variance_)))
         # Whitened by a component that hardly varies, noise would count as much as structure.
         self.scale = np.maximum(self._project(maps).std(axis=0), 1e-6 * scale) if self.whiten else scale
         return self
