@@ -50,7 +50,7 @@ class Trained(NamedTuple):
     Attributes:
         model: The model.
         steps: Optimiser steps, of the generator for a GAN.
-        seconds: Wall time, tracing included.
+        seconds: Wall time of all steps but the first, in which TensorFlow traces.
     """
 
     model: GenerativeModel
@@ -104,21 +104,22 @@ def crystens_model(family: str, side: int = 64, width: float = 1.0, seed: int = 
 
 
 def train_for(model: GenerativeModel, tensors: np.ndarray, minutes: float, batch_size: int, seed: int = 0) -> Trained:
-    """Train until the minutes are over, to the step.
+    """Train until the minutes are over, to the step; the clock starts after the first, in which TensorFlow traces.
 
     Args:
         model: From `crystens_model`.
         tensors: `(n, side, side, 4)` in [0, 1].
-        minutes: Wall time, tracing included.
+        minutes: Wall time.
         batch_size: Tensors in a step of one network.
         seed: Of the order.
     """
     endless = tf.data.Dataset.from_tensor_slices(tensors).repeat()
     data = batches(endless, batch_size, seed=seed, d_steps=getattr(model, "d_steps", 1))
     callbacks = [StopAfterMinutes(minutes), *([GeneratorEMA()] if isinstance(model, Diffusion) else [])]
+    model.fit(data, steps_per_epoch=1, epochs=1, verbose=0)
     began = time.perf_counter()
     history = model.fit(data, steps_per_epoch=1, epochs=_ENDLESS, callbacks=callbacks, verbose=0)
-    return Trained(model, len(history.epoch), time.perf_counter() - began)
+    return Trained(model, 1 + len(history.epoch), time.perf_counter() - began)
 
 
 def consistency_table(
