@@ -17,12 +17,12 @@ from kmatgen.representations.base import keep_crystals
 from kmatgen.run import CONFIG, Run
 
 
-def open_generator(path: str | Path, which: str = "best") -> Any:
+def open_generator(path: str | Path, which: str = "last") -> Any:
     """The model of a run or an export: whatever has `generate(n, seed=...)`.
 
     Args:
         path: Folder of the run or of the SavedModel.
-        which: Of a run, the checkpoint with the `"best"` samples or the `"last"`.
+        which: Of a run, the `"last"` checkpoint, or the one with the `"best"` samples.
 
     Raises:
         InputError: The folder is neither.
@@ -41,7 +41,7 @@ def write_samples(
     seed: int,
     folder: str | Path,
     condition: Any = None,
-    which: str = "best",
+    which: str = "last",
     steps: int | None = None,
 ) -> None:
     """Draw samples into a folder: `samples.npz`, and for images and volumes `sample_0000.png`, ... and `grid.png`.
@@ -56,7 +56,7 @@ def write_samples(
         seed: The same seed gives the same samples.
         folder: A new or an empty folder.
         condition: What is asked for, as in `generate`: one for each sample, or one for all.
-        which: Of a run, the checkpoint with the `"best"` samples or the `"last"`.
+        which: Of a run, the `"last"` checkpoint, or the one with the `"best"` samples.
         steps: Steps of a diffusion model. `None`: as many as the model was made with.
 
     Raises:
@@ -85,8 +85,8 @@ def write_samples(
     image_grid(samples[:256], folder / "grid.png")
 
 
-def export_run(run: Run, folder: str | Path, which: str = "best") -> None:
-    """Export the `"best"` or the `"last"` model of a run, with what is known of its making in the manifest."""
+def export_run(run: Run, folder: str | Path, which: str = "last") -> None:
+    """Export the `"last"` or the `"best"` model of a run, with what is known of its making in the manifest."""
     data, config = run.read_json("data.json"), run.config
     run.load_model(which).export(
         folder,

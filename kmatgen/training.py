@@ -244,8 +244,6 @@ def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) ->
     best = run.best_epoch()
     if best is not None and run.best_file is not None:
         metrics["best"] = {"epoch": best[0], run.config["fit"]["monitor"]: best[1]}
-        # The report shows what `sample` and `export` give.
-        model = run.load_model("best") if best[0] < len(history) else model
     if follows_fractions(model, source):
         asked, made = asked_and_made(model, source, seed=run.config["seed"])
         metrics["phase_fraction_error"] = float(np.abs(made - asked).mean())

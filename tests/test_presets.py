@@ -22,10 +22,9 @@ def test_every_preset_builds_and_is_json(name):
 
 
 def test_the_vae_is_the_published_one():
-    for name in ("vae", "vae_study"):
-        assert training.build_model(presets.resolve(name), (64, 64, 3)).count_params() == 137_539
-    assert {preset for _, preset, _ in presets.STUDIES.values()} == {"vae_study"}
-    compiled = presets.resolve("vae_study")["compile"]
+    assert training.build_model(presets.resolve("vae"), (64, 64, 3)).count_params() == 137_539
+    assert {preset for _, preset, _ in presets.STUDIES.values()} == {"vae"}
+    compiled = presets.resolve("vae")["compile"]
     assert (compiled["kl_weight"], compiled["kl_reduction"]) == (0.012, "mean")
 
 

@@ -371,7 +371,7 @@ def test_command_passes_everything_on_and_counts_failures(tmp_path, monkeypatch)
     assert "Failed members: 1; their" in result.output
     assert "a=1,seed=0: Oops: no" in result.output
     preset, factors, folder = given.pop("arguments")
-    assert (preset, list(factors), str(folder)) == ("vae_study", ["layers", "kl_weight"], "runs/layers_kl_weight")
+    assert (preset, list(factors), str(folder)) == ("vae", ["layers", "kl_weight"], "runs/layers_kl_weight")
     assert given == {
         "settings": {"data.source": "x", "fit.epochs": 2, "precision": "float32"},
         "storage": None,

@@ -13,10 +13,10 @@ from kmatgen.errors import InputError
 
 _which = click.option(
     "--which",
-    type=click.Choice(["best", "last"]),
-    default="best",
+    type=click.Choice(["last", "best"]),
+    default="last",
     show_default=True,
-    help="Of a run: the checkpoint with the best samples, or the last.",
+    help="Of a run: the last checkpoint, or the one whose samples were judged best.",
 )
 
 

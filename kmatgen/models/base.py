@@ -63,7 +63,8 @@ class GenerativeModel(Sampler, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> GenerativeModel:
         config = dict(config)
         for role in cls.NETWORKS:
-            config[role] = keras.saving.deserialize_keras_object(config[role], custom_objects=custom_objects)
+            # A file may be older than a network that the model can do without.
+            config[role] = keras.saving.deserialize_keras_object(config.get(role), custom_objects=custom_objects)
         return cls(**config)
 
     def get_compile_config(self) -> dict[str, Any] | None:

@@ -24,10 +24,12 @@ def autoencoder(latent_dim: int = 16, **encoder: Any) -> Config:
     }
 
 
-def vae(latent_dim: int = 16, kl_weight: float = 1.0, kl_reduction: str = "per_value") -> Config:
-    """The same as a VAE. Its loss is the evidence lower bound, which asks little of a latent dimension that is used.
+def vae(latent_dim: int = 16, kl_weight: float = 0.012, kl_reduction: str = "mean") -> Config:
+    """The same as a VAE, with the weight of the study.
 
-    A weight much above it, such as the study's, leaves faint textures grey: nothing in them is worth its divergence.
+    That is some nine times the weight of the evidence lower bound, which is 1 with `per_value`. On polycrystals it
+    reconstructs held-out images better and samples better; faint textures of micrographs it leaves grey: nothing in
+    them is worth its divergence.
     """
     config = autoencoder(latent_dim, variational=True)
     config["model"]["class_name"] = "vae"

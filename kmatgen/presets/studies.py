@@ -8,7 +8,7 @@ from typing import Any
 STUDIES: dict[str, tuple[str, str, dict[str, dict[str, dict[str, Any]]]]] = {
     "latent": (
         "how many latent dimensions a microstructure needs: 2, 4, 8, 16, 32",
-        "vae_study",
+        "vae",
         {
             "latent_dim": {
                 str(count): {
@@ -21,7 +21,7 @@ STUDIES: dict[str, tuple[str, str, dict[str, dict[str, dict[str, Any]]]]] = {
     ),
     "layers": (
         "how many convolutions in encoder and decoder: 2, 3, 4, with 16 latent dimensions",
-        "vae_study",
+        "vae",
         {
             "layers": {
                 str(len(encoder)): {

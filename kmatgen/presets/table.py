@@ -7,14 +7,10 @@ from kmatgen.presets.images import autoencoder, class_gan, fraction_gan, gan, im
 from kmatgen.presets.settings import FROM_DATA, Config
 
 PRESETS: dict[str, tuple[str, Config]] = {
-    "vae": ("convolutional VAE, 16 latent dimensions", vae()),
+    "vae": ("convolutional VAE of the microstructure study, 16 latent dimensions", vae()),
     "vae_micrographs": (
-        "the same for the fine texture of micrographs: 128 dimensions, and half their weight",
-        vae(latent_dim=128, kl_weight=0.5),
-    ),
-    "vae_study": (
-        "the VAE of the published microstructure study: the same networks, a strong KL weight",
-        vae(kl_weight=0.012, kl_reduction="mean"),
+        "the same for the fine texture of micrographs: 128 dimensions, and a weak KL weight",
+        vae(latent_dim=128, kl_weight=0.5, kl_reduction="per_value"),
     ),
     "autoencoder": ("the same networks without sampling: how well can they reconstruct at all", autoencoder()),
     "dcgan_64": ("DCGAN, the plain convolutional GAN: quick, and quick to collapse", gan("dcgan", "batch")),
