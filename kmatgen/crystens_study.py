@@ -94,8 +94,8 @@ def crystens_model(family: str, side: int = 64, width: float = 1.0, seed: int = 
         model = WGANGP(*networks, seed=seed, name="crystens_wgan_gp")
         model.compile()
     else:
-        # Multiples of 8 for the groups of the normalisations.
-        filters = [8 * max(1, round(count * width / 8)) for count in (32, 64, 128)]
+        # Multiples of 8 for normalisation; below 16 the noise of a patch, 2 x 2 x 4 values, would not pass.
+        filters = [8 * max(2, round(count * width / 8)) for count in (32, 64, 128)]
         denoiser = unet(shape, filters, patch=2)
         scales = {"encoder": image_encoder(shape), "decoder": image_decoder(shape)}
         model = Diffusion(denoiser, **scales, steps=50, seed=seed, name="crystens_diffusion")
