@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--conditions", nargs="*", default=[], metavar="NAME",
                         help="space_group, composition, chemical_system or property columns to learn")  # fmt: skip
     parser.add_argument("--ask", nargs="*", default=[], metavar="NAME=VALUE", help="what to generate crystals for")
+    parser.add_argument("--guidance", type=float, default=2.0, help="how much a diffusion heeds --ask (default: 2)")
     parser.add_argument("--symprec", type=float, default=0.1, help="tolerance of symmetries in Angstrom (default: 0.1)")
     parser.add_argument("--published", choices=("perov_5", "carbon_24"), help="published scores to show beside")
     parser.add_argument("--jobs", type=int, default=2, help="processes that score (default: 2)")
@@ -47,6 +48,8 @@ def main() -> None:
     settings = dict(presets.parse_setting(setting) for setting in options.settings)
     settings |= {"data.source": options.data, "seed": options.seed, "data.crystals.conditions": options.conditions}
     settings |= {} if options.epochs is None else {"fit.epochs": options.epochs}
+    guided = options.family == "diffusion" and bool(options.conditions)
+    settings |= {"compile.condition_dropout": 0.1} if guided else {}
 
     import_tensorflow()
     from kmatgen import training
@@ -58,7 +61,8 @@ def main() -> None:
     export_run(run, options.export)
     crystals = open_source(run.config["data"], options.seed).crystals
     print(f"Generating and scoring {options.n} crystals ...")
-    generated = generate_crystals(run.load_model(), crystals, options.n, options.seed, request, options.symprec)
+    how = {"guidance": options.guidance} if guided and request else {}
+    generated = generate_crystals(run.load_model(), crystals, options.n, options.seed, request, options.symprec, **how)
     folder = run.folder / "generated"
     rows = write_generation(generated, crystals, folder, options.published, options.seed, jobs=options.jobs)
     for name, value in rows["generated"].items():
