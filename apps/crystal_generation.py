@@ -5,6 +5,7 @@ With no data of your own it learns the structure prototypes that pymatgen ships:
     python apps/crystal_generation.py
     python apps/crystal_generation.py --data perov_5/train.csv -n 4000 --published perov_5
     python apps/crystal_generation.py --data cifs/ --conditions band_gap composition --ask band_gap=1.5
+    python apps/crystal_generation.py --data cifs/ --family vae --properties band_gap --ask band_gap=1.5
 
 The run goes to runs/crystals: CIF files, a csv table and crystals.html in generated/; the SavedModel to
 saved_models/crystals.
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="epochs, of several passes each (default: the preset's)")
     parser.add_argument("--conditions", nargs="*", default=[], metavar="NAME",
                         help="space_group, composition, chemical_system or property columns to learn")  # fmt: skip
+    parser.add_argument("--properties", nargs="*", default=[], metavar="NAME",
+                        help="columns that a vae predicts, so that crystals can be asked for them")  # fmt: skip
     parser.add_argument("--ask", nargs="*", default=[], metavar="NAME=VALUE", help="what to generate crystals for")
     parser.add_argument("--guidance", type=float, default=2.0, help="how much a diffusion heeds --ask (default: 2)")
     parser.add_argument("--symprec", type=float, default=0.1, help="tolerance of symmetries in Angstrom (default: 0.1)")
@@ -47,6 +50,7 @@ def main() -> None:
     request = dict(wish.split("=", 1) for wish in options.ask)
     settings = dict(presets.parse_setting(setting) for setting in options.settings)
     settings |= {"data.source": options.data, "seed": options.seed, "data.crystals.conditions": options.conditions}
+    settings |= {"data.crystals.properties": options.properties}
     settings |= {} if options.epochs is None else {"fit.epochs": options.epochs}
     guided = options.family == "diffusion" and bool(options.conditions)
     settings |= {"compile.condition_dropout": 0.1} if guided else {}

@@ -30,7 +30,7 @@ _SUBMODULES = (
 )
 _HOMES = {
     "ACGAN": "models.gan_variants",
-    "Autoencoder": "models.vae",
+    "Autoencoder": "models.autoencoder",
     "AuxiliaryClassifier": "adversarial.auxiliary",
     "ConditionalGAN": "models.gan_variants",
     "CrystalTable": "representations",

@@ -55,7 +55,7 @@ def generate_crystals(
         crystals: The data that it was trained on.
         n: Number of crystals.
         seed: The same seed gives the same crystals.
-        request: What is asked for, see `CrystalConditions.asked`.
+        request: What is asked for, see `CrystalConditions.asked`; of a VAE also values of properties that it predicts.
         symprec: How far atoms may stand from where a symmetry puts them, Angstrom.
         **options: Passed on to `generate`, such as `steps`, `guidance`, `fixed`, `near` and `strength`.
 
@@ -63,6 +63,8 @@ def generate_crystals(
         InputError: The model does not know what is asked for.
     """
     condition: dict[str, Any] | None = crystals.asked(request or {})
+    properties = crystals.asked_properties(request or {})
+    options |= {"properties": properties} if properties else {}
     if crystals.are_sets and "mask" not in (condition or {}):
         # Small crystals cost little where they are together.
         masks = model.draw_conditions(n, seed)["mask"].numpy()
@@ -70,9 +72,7 @@ def generate_crystals(
     samples = model.generate(n, condition, seed=seed, batch_size=256, **options)
     decoded = keep_crystals(samples)
     table, moved = symmetrise(decoded.table, symprec)
-    columns = {name: samples[name] for name in ("lattice", "species", "coords")}
-    drawn = CrystalTable(**columns, space_group=np.zeros(n, np.int16))
-    return GeneratedCrystals(drawn, decoded.refused, table, moved)
+    return GeneratedCrystals(CrystalTable.from_fields(samples), decoded.refused, table, moved)
 
 
 def write_generation(

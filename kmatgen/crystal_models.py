@@ -12,19 +12,23 @@ CELL_LENGTH = 4.0
 
 
 def crystal_parts(crystals: CrystalSource) -> dict[str, Any]:
-    """Arguments of a diffusion of crystals that only the data know.
+    """Arguments of a model of crystals, and of its networks, that only the data know.
 
     Returns:
-        `decoder` to physical units; `condition` for the builder of the denoiser; `prior` that draws conditions of
-        training crystals, their masks among them, where `generate` is not given any; `fields`: of a set of sites the
-        coordinates are corrupted along the periodic cell, and nothing is asked of sites that are not there.
+        `decoder` to physical units, of a VAE its `data_decoder`; `condition` for the builders of networks; `prior` that
+        draws conditions of training crystals, their masks among them, where `generate` is not given any; `fields`: of a
+        set of sites the coordinates are periodic, and nothing is asked of sites that are not there; `properties` for a
+        VAE to predict.
     """
     conditions = crystals.conditions_of(crystals.train)
     fields = {"species": Field(mask="mask"), "coords": Field(Periodic(CELL_LENGTH, -CELL_LENGTH / 2), mask="mask")}
     there = crystals.fields(crystals.test[:1])
+    decoder = crystals.decoder
     return {
-        "decoder": crystals.decoder,
+        "decoder": decoder,
+        "data_decoder": decoder,
         "condition": crystals.condition_specs,
         "prior": None if conditions is None else EmpiricalPrior.of(conditions),
         "fields": {name: field for name, field in fields.items() if name in there} if crystals.are_sets else None,
+        "properties": crystals.properties.specs or None,
     }

@@ -49,6 +49,22 @@ def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles
     return path
 
 
+def crystal_pairs(real: CrystalTable, made: dict[str, np.ndarray], path: str | Path, columns: int = 4) -> Path:
+    """Draw real crystals in rows, and below each row what a model made of them.
+
+    Args:
+        real: Real crystals.
+        made: As many generated ones, in their order, as fields in physical units; what makes no cell stays empty.
+        path: File of the picture.
+        columns: Crystals in a row; a last row that is not full is left out.
+    """
+    columns = min(columns, len(real))
+    whole = len(real) // columns * columns
+    both = CrystalTable.concatenate([real[:whole], CrystalTable.from_fields(made)[:whole]])
+    order = np.arange(2 * whole).reshape(2, -1, columns).swapaxes(0, 1).ravel()
+    return crystal_grid(both[order], path, columns)
+
+
 def crystal_distributions(tables: Mapping[str, CrystalTable], path: str | Path, tolerance: float = 0.1) -> Path:
     """Draw density, number of elements, elements and space groups of several tables over each other.
 

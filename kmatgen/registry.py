@@ -26,7 +26,13 @@ _HOMES = {
         "kmatgen.representations.point_cloud_decoder",
     ),
     "loss": ("kmatgen.adversarial.losses",),
-    "model": ("kmatgen.models.vae", "kmatgen.models.gan", "kmatgen.models.gan_variants", "kmatgen.models.diffusion"),
+    "model": (
+        "kmatgen.models.autoencoder",
+        "kmatgen.models.vae",
+        "kmatgen.models.gan",
+        "kmatgen.models.gan_variants",
+        "kmatgen.models.diffusion",
+    ),
     "noise_schedule": ("kmatgen.diffusion.schedules",),
     "representation": tuple(
         f"kmatgen.representations.{name}"

@@ -10,8 +10,9 @@ import jinja2
 import numpy as np
 
 import kmatgen
-from kmatgen.crystal_pictures import MOST_CELLS, crystal_grid, sample_grid
+from kmatgen.crystal_pictures import MOST_CELLS, crystal_grid, crystal_pairs, sample_grid
 from kmatgen.fractions import asked_and_made, follows_fractions
+from kmatgen.models.structures import entries_of, rows_of
 from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ def _pictures(run: Run, model: GenerativeModel, source: Source) -> list[Picture]
         real = crystal_grid(source.crystals.test[:MOST_CELLS], folder / "real.png")
     pictures.append(picture(real, "Real", "Held-out data, never trained on, to judge the samples by."))
     if hasattr(model, "reconstruct"):
-        pairs = pair_grid(test[:32], model.reconstruct(test[:32]), folder / "reconstructions.png")
-        caption = "Held-out data; below each row, the same through the latent space and back."
-        pictures.append(picture(pairs, "Real against reconstructed", caption))
-    if model.HAS_PRIOR and hasattr(model, "decode"):
+        pictures.append(_reconstructions(model, source, folder / "reconstructions.png"))
+    if model.HAS_PRIOR and hasattr(model, "decode") and source.crystals is None:
         points = traversal_points(model.latent_dim)
         grid = image_grid(model.decode(points), folder / "traversal.png", columns=9)
         caption = "A row for each of the first latent dimensions, from -3 to 3 with the others at 0."
@@ -98,6 +97,18 @@ def _pictures(run: Run, model: GenerativeModel, source: Source) -> list[Picture]
         )
         pictures.append(picture(figure, "Phase fraction, asked and made", caption))
     return [*pictures, _curves(run, model)]
+
+
+def _reconstructions(model: GenerativeModel, source: Source, path: Path) -> Picture:
+    n = 32 if source.crystals is None else MOST_CELLS // 2
+    shown, told = rows_of(source.test, slice(n)), rows_of(source.test_condition, slice(n))
+    if source.crystals is None:
+        pair_grid(shown, model.reconstruct(shown), path)
+    else:
+        wanted = None if model.condition_spec is None else entries_of(told, model.condition_spec)
+        crystal_pairs(source.crystals.test[:n], model.reconstruct(shown, wanted), path)
+    caption = "Held-out data; below each row, the same through the latent space and back."
+    return picture(path, "Real against reconstructed", caption)
 
 
 def _curves(run: Run, model: GenerativeModel) -> Picture:

@@ -158,7 +158,7 @@ def build_model(
 
 
 def _check_kind(config: Config, sample_shape: Any) -> None:
-    """Refuse networks of images for crystals, and the other way round."""
+    """Refuse networks of images for crystals, and the other way round, and properties that no network predicts."""
     are_fields = isinstance(sample_shape, dict)
     for part in config["networks"].values():
         if (part["builder"] in networks.OF_FIELDS) != are_fields:
@@ -166,6 +166,13 @@ def _check_kind(config: Config, sample_shape: Any) -> None:
             if not are_fields:
                 wanted = "The networks of this preset are for crystals: CIF files or a csv table of them"
             raise InputError(f"{wanted}. Received: {config['preset']} with {config['data']['source']}.")
+    # Runs that began before there was such a setting go on as they began.
+    properties = config["data"]["crystals"].get("properties")
+    if properties and "property_head" not in config["networks"]:
+        raise InputError(
+            "Properties are predicted by crystal_vae; other models are generated for data.crystals.conditions. "
+            f"Received: {config['preset']} with data.crystals.properties={properties}."
+        )
 
 
 def _from_json(value: Any) -> Any:
@@ -194,7 +201,7 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
         alike=source.alike,
     )
     test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
-    shown = source.test[:16] if hasattr(model, "reconstruct") else None
+    shown = source.test[:16] if hasattr(model, "reconstruct") and source.crystals is None else None
     watching = before_writing(run, model, source)
     callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *keeping_the_best(run, watching)]
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)

@@ -170,11 +170,46 @@ def field_diffusion():
     )
 
 
+def field_vae(quiet=False):
+    """A conditional VAE of fields that predicts the property; quiet, without noise."""
+    sample = {name: keras.Input(shape, name=name) for name, shape in FIELDS.items()}
+    latent, mask = keras.Input((3,), name="latent"), keras.Input((4,), name="mask")
+    told = [keras.layers.Flatten()(sample["coords"]), sample["lattice"], mask]
+    x = keras.layers.Dense(8, activation="silu")(keras.layers.Concatenate()(told))
+    # A variance of exp(-60): the noise is far below float32's resolution.
+    bias = keras.initializers.Constant(-60.0 if quiet else 0.0)
+    heads = {
+        "mean": keras.layers.Dense(3, dtype="float32")(x),
+        "log_var": keras.layers.Dense(3, kernel_initializer="zeros", bias_initializer=bias, dtype="float32")(x),
+    }
+    y = keras.layers.Dense(8, activation="silu")(keras.layers.Concatenate()([latent, mask]))
+    made = {
+        "coords": keras.layers.Reshape((4, 3), dtype="float32")(keras.layers.Dense(12, dtype="float32")(y)),
+        "lattice": keras.layers.Dense(2, dtype="float32")(y),
+    }
+    point = keras.Input((3,), name="latent")
+    return kg.VAE(
+        keras.Model({"sample": sample, "condition": {"mask": mask}}, heads),
+        keras.Model({"latent": latent, "condition": {"mask": mask}}, made),
+        fields={"coords": kg.diffusion.Field(mask="mask")},
+        prior=kg.diffusion.EmpiricalPrior.of({"mask": field_data(8)[1]["mask"]}),
+        property_head=keras.Model(point, {"property": keras.layers.Dense(1, dtype="float32")(point)}),
+        properties={"property": {"mean": 0.5, "scale": 2.0}},
+        seed=0,
+    )
+
+
 MODELS = {
     "vae": Case(
         lambda: kg.VAE(**conv_networks(True), seed=0),
         {"kl_weight": kg.schedules.LinearWarmup(0.1, 6), "kl_reduction": "sum"},
         lambda: kg.VAE(**quiet_networks(True), seed=0),
+    ),
+    "vae_fields": Case(
+        field_vae,
+        {"reconstruction": "mean_squared_error", "kl_weight": 0.1, "property_weight": 0.5},
+        lambda: field_vae(quiet=True),
+        make_data=field_data,
     ),
     "autoencoder": Case(
         lambda: kg.Autoencoder(**conv_networks(False), output_activation="linear", seed=0),
@@ -294,6 +329,9 @@ def inputs_of(model, case, n):
         for name in ("time", "known"):
             shaped[name] = shaped[name].reshape((n, *model.denoiser.input[name].shape[1:]))
         return shaped
+    if isinstance(getattr(model, "sample_spec", None), dict):
+        sample, told = case.data(n)
+        return {"sample": sample, "condition": {name: told[name] for name in model.condition_entries}}
     if not hasattr(model, "generator"):
         return images(n)
     noise = np.zeros((n, 3), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kmatgen.anomaly.scores import AnomalyScores, check_shape, error_maps
-from kmatgen.models.vae import Autoencoder
+from kmatgen.models.autoencoder import Autoencoder
 
 
 def score_by_reconstruction(model: Autoencoder, images: np.ndarray, *, batch_size: int = 64) -> AnomalyScores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ class CrystalSource:
         test: Those held out. No key of elements and roles is in both.
         representation: Fitted to the training crystals.
         conditions: What crystals are generated for.
+        properties: Columns that are to be predicted from latent points, see `kmatgen.VAE`.
     """
 
     crystals: Crystals
@@ -46,6 +47,7 @@ class CrystalSource:
     test: CrystalTable
     representation: PointCloud
     conditions: CrystalConditions
+    properties: CrystalConditions
 
     @property
     def are_sets(self) -> bool:
@@ -67,6 +69,13 @@ class CrystalSource:
             found = {"mask": mask.astype(np.float32), **found}
         return found or None
 
+    def told(self, table: CrystalTable) -> dict[str, np.ndarray] | None:
+        """What is known of real crystals beside their fields: conditions, and properties to predict, NaN where unknown.
+
+        None where that is nothing.
+        """
+        return {**(self.conditions_of(table) or {}), **self.properties.arrays(table)} or None
+
     @property
     def condition_specs(self) -> dict[str, dict[str, Any]] | None:
         """What denoisers are built for, None where there are no conditions."""
@@ -84,15 +93,21 @@ class CrystalSource:
         return _number_of_sites if self.are_sets else None
 
     def asked(self, request: dict[str, Any]) -> dict[str, np.ndarray] | None:
-        """What `generate` is given for a user's request, see `CrystalConditions.asked`.
+        """The condition that `generate` is given for a user's request, see `CrystalConditions.asked`.
 
         A formula also chooses the number of sites, where crystals have several.
         """
+        request = {name: value for name, value in request.items() if name not in self.properties.names}
         found = self.conditions.asked(request)
         count = self.conditions.site_count(str(request["composition"])) if "composition" in request else None
         if self.are_sets and count is not None:
             found["mask"] = (np.arange(self.representation.sites) < count).astype(np.float32)
         return found or None
+
+    def asked_properties(self, request: dict[str, Any]) -> dict[str, float]:
+        """Those values of a user's request that a property head chooses latent points for."""
+        of_head = {name: value for name, value in request.items() if name in self.properties.names}
+        return {name: float(value[0]) for name, value in self.properties.asked(of_head).items()}
 
     def describe(self) -> dict[str, Any]:
         """What the data are, for the run and for the manifest of an export."""
@@ -102,6 +117,7 @@ class CrystalSource:
             "test_crystals": len(self.test),
             "representation": {"class_name": "point_cloud", "config": self.representation.get_config()},
             "conditions": self.conditions.get_config(),
+            "properties": self.properties.get_config(),
             "content_hash": self.crystals.content_hash,
         }
 
@@ -116,7 +132,8 @@ def open_crystals(
     column: str | None = None,
     cell: str | None = None,
     max_sites: int = 64,
-    conditions: list[str] | tuple[str, ...] = (),
+    conditions: Sequence[str] = (),
+    properties: Sequence[str] = (),
     representation: dict[str, Any] | None = None,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -132,6 +149,7 @@ def open_crystals(
             reduced cell, so that equal crystals have equal lattices.
         max_sites: Crystals with more sites are refused.
         conditions: Names of what crystals are generated for, see `CrystalConditions`.
+        properties: Columns of numbers that are to be predicted, see `kmatgen.VAE`.
         representation: Arguments of `PointCloud`.
         test_fraction: Share of the crystals that is held out, between 0 and 1.
         seed: Seed of the split.
@@ -146,7 +164,7 @@ def open_crystals(
     if cell is None and len(np.unique(crystals.table.n_sites)) > 1:
         crystals = read_crystals(source, cell="niggli", **options)
     train, test = _split(crystals.table, test_fraction, seed)
-    asked = CrystalConditions(conditions).fit(train)
+    asked, predicted = CrystalConditions(conditions).fit(train), _to_predict(train, properties, conditions)
     train, test = (table[asked.known_rows(table)] for table in (train, test))
     if len(train) < 2 or not len(test):
         raise InputError(
@@ -155,7 +173,17 @@ def open_crystals(
         )
     sites = int(crystals.table.n_sites.max())
     fitted = PointCloud(**{"sites": sites, **(representation or {})}).fit(train)
-    return CrystalSource(crystals, train, test, fitted, asked)
+    return CrystalSource(crystals, train, test, fitted, asked, predicted)
+
+
+def _to_predict(train: CrystalTable, properties: Sequence[str], conditions: Sequence[str]) -> CrystalConditions:
+    strange = [name for name in properties if name not in train.properties or name in conditions]
+    if strange:
+        raise InputError(
+            f"Properties to predict are columns of numbers (here: {', '.join(train.properties) or 'none'}) that are "
+            f"not among the conditions. Received: {strange[0]!r}."
+        )
+    return CrystalConditions(properties).fit(train)
 
 
 def _split(table: CrystalTable, test_fraction: float, seed: int) -> tuple[CrystalTable, CrystalTable]:

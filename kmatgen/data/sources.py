@@ -189,7 +189,7 @@ def _crops(options: dict[str, Any], files: Micrographs, size: int, most: int | N
 def _crystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
     options = {**data["crystals"], "test_fraction": data["test_fraction"], "seed": seed, "progress": progress}
     crystals = open_crystals(data["source"], **options)
-    train, test = ((crystals.fields(table), crystals.conditions_of(table)) for table in (crystals.train, crystals.test))
+    train, test = ((crystals.fields(table), crystals.told(table)) for table in (crystals.train, crystals.test))
     pairs = tf.data.Dataset.from_tensor_slices(train[0] if train[1] is None else train)
     return opened(pairs, test[0], {"source": str(data["source"]), **crystals.describe()})._replace(
         test_condition=test[1], alike=crystals.alike, crystals=crystals

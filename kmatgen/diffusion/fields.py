@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kmatgen import registry
+from kmatgen.diffusion.corruption import Periodic
 from kmatgen.errors import InputError
 from kmatgen.registry import register
 
@@ -38,13 +39,25 @@ class Field:
             condition: Of the batch: a dict that has the mask.
             weight: Of each sample, broadcastable to the error.
         """
-        squares = weight * tf.square(error)
+        return self.mean(weight * tf.square(error), condition)
+
+    def mean(self, values: tf.Tensor, condition: Any) -> tf.Tensor:
+        """Mean over what exists.
+
+        Args:
+            values: `(batch, ...)`, float32.
+            condition: Of the batch: a dict that has the mask.
+        """
         if self.mask is None:
-            return tf.reduce_mean(squares)
+            return tf.reduce_mean(values)
         mask = tf.cast(condition[self.mask], tf.float32)
-        mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (len(error.shape) - len(mask.shape))], axis=0))
-        mask = tf.broadcast_to(mask, tf.shape(error))
-        return tf.reduce_sum(mask * squares) / tf.maximum(tf.reduce_sum(mask), 1.0)
+        mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (len(values.shape) - len(mask.shape))], axis=0))
+        mask = tf.broadcast_to(mask, tf.shape(values))
+        return tf.reduce_sum(mask * values) / tf.maximum(tf.reduce_sum(mask), 1.0)
+
+    def nearest(self, values: tf.Tensor, to: tf.Tensor) -> tf.Tensor:
+        """Of all values that mean the same, those nearest to `to`: of a periodic field whole periods away."""
+        return to + self.corruption.shortest(values - to) if isinstance(self.corruption, Periodic) else values
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to make it again."""

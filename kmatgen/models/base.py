@@ -40,10 +40,7 @@ class GenerativeModel(Sampler, keras.Model):
         self, networks: dict[str, keras.Model | None], seed: int | None, name: str | None, **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        for role, network in networks.items():
-            if network is not None and (not isinstance(network, keras.Model) or not network.built):
-                raise InputError(f"{role} is a functional keras.Model. Received: {network!r}.")
-            setattr(self, role, network)
+        self.add_networks(networks)
         self.seed = seed
         self.random_state = keras.random.SeedGenerator(seed)
         self._trackers: dict[str, keras.metrics.Metric] = {}
@@ -52,6 +49,17 @@ class GenerativeModel(Sampler, keras.Model):
         self._compile_arguments: dict[str, Any] | None = None
         # Sub-networks are built already; without this Keras refuses to save, back up or export (trap 1).
         self.built = True
+
+    def add_networks(self, networks: dict[str, keras.Model | None]) -> None:
+        """Take over sub-networks by name.
+
+        Raises:
+            InputError: One of them is no functional network.
+        """
+        for role, network in networks.items():
+            if network is not None and (not isinstance(network, keras.Model) or not network.built):
+                raise InputError(f"{role} is a functional keras.Model. Received: {network!r}.")
+            setattr(self, role, network)
 
     # Configuration
 

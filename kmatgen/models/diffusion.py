@@ -16,7 +16,7 @@ from kmatgen.models.base import GenerativeModel, Logs
 from kmatgen.models.chain import beside
 from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.models.sampling import fold_seed
-from kmatgen.models.structures import as_fields, length_of, samples_and_conditions
+from kmatgen.models.structures import as_fields, length_of, samples_and_conditions, shapes_of
 from kmatgen.registry import register
 
 _TIMES = ("stratified", "uniform")
@@ -96,13 +96,13 @@ class Diffusion(DenoisingSampler, GenerativeModel):
             raise InputError(
                 f'A denoiser takes "sample" and "time", and may take "condition" and "known". Received: {received}.'
             )
-        wanted = _shapes(self.sample_input)
-        if _shapes(self.denoiser.output) != wanted:
+        wanted = shapes_of(self.sample_input)
+        if shapes_of(self.denoiser.output) != wanted:
             raise InputError(
-                f"A denoiser returns what its sample is, {wanted}. Received: {_shapes(self.denoiser.output)}."
+                f"A denoiser returns what its sample is, {wanted}. Received: {shapes_of(self.denoiser.output)}."
             )
-        if self.encoder is not None and _shapes(self.encoder.output) != wanted:
-            raise InputError(f"An encoder gives the sample, {wanted}. Received: {_shapes(self.encoder.output)}.")
+        if self.encoder is not None and shapes_of(self.encoder.output) != wanted:
+            raise InputError(f"An encoder gives the sample, {wanted}. Received: {shapes_of(self.encoder.output)}.")
 
     def _check_conditions(self) -> None:
         entries = set(self.condition_entries)
@@ -257,7 +257,3 @@ class Diffusion(DenoisingSampler, GenerativeModel):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """What the denoiser predicts of its inputs."""
         return self.denoiser(inputs, training=training)
-
-
-def _shapes(structure: Any) -> Any:
-    return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)

@@ -14,14 +14,14 @@ from kmatgen.errors import InputError
 
 KL_REDUCTIONS = ("mean", "sum", "per_value")
 
-# (data, scores of the decoder, activation that makes a sample of the scores) -> scalar
+# (data, scores of the decoder, activation that makes a sample of the scores) -> the loss of each value
 Reconstruction = Callable[[tf.Tensor, tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor]
 
 
 def binary_crossentropy(data: tf.Tensor, scores: tf.Tensor, activation: Callable) -> tf.Tensor:
-    """Mean over all pixels of `-x log p - (1 - x) log(1 - p)` with `p = sigmoid(scores)`, from the logits.
+    """Of each value `-x log p - (1 - x) log(1 - p)` with `p = sigmoid(scores)`, from the logits.
 
-    The smallest value possible is the mean binary entropy of the data, not 0, unless the data are 0 or 1.
+    The smallest value possible is the binary entropy of the data, not 0, unless the data are 0 or 1.
 
     Args:
         data: Values in [0, 1].
@@ -34,22 +34,22 @@ def binary_crossentropy(data: tf.Tensor, scores: tf.Tensor, activation: Callable
     tf.debugging.assert_non_negative(
         tf.reduce_min(data), "binary_crossentropy needs data in [0, 1]: a value below 0 was received"
     )
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=data, logits=scores))
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=data, logits=scores)
 
 
-def mean_squared_error(data: tf.Tensor, scores: tf.Tensor, activation: Callable) -> tf.Tensor:
-    """Mean over all pixels of `(x - activation(scores))**2`."""
-    return tf.reduce_mean(tf.square(data - activation(scores)))
+def squared_error(data: tf.Tensor, scores: tf.Tensor, activation: Callable) -> tf.Tensor:
+    """Of each value `(x - activation(scores))**2`."""
+    return tf.square(data - activation(scores))
 
 
 RECONSTRUCTIONS: dict[str, Reconstruction] = {
     "binary_crossentropy": binary_crossentropy,
-    "mean_squared_error": mean_squared_error,
+    "mean_squared_error": squared_error,
 }
 
 
 def get_reconstruction(name: str, activation: Callable) -> Reconstruction:
-    """The reconstruction loss of that name.
+    """The reconstruction loss of that name, value by value; models take its mean.
 
     Raises:
         InputError: There is no such loss, or it cannot follow this output activation.

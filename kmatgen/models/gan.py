@@ -28,6 +28,7 @@ from kmatgen.models.structures import (
     part_of,
     rows_of,
     samples_and_conditions,
+    shapes_of,
     specs_of,
     with_known_classes,
 )
@@ -79,10 +80,7 @@ class GAN(GenerativeModel):
         self.add_trackers(self.LOGS)
 
     def _check_networks(self) -> None:
-        made, wanted = (
-            keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)
-            for structure in (self.generator.output, part_of(self.discriminator.input, "sample"))
-        )
+        made, wanted = map(shapes_of, (self.generator.output, part_of(self.discriminator.input, "sample")))
         if made != wanted:
             raise InputError(
                 f"The generator makes what the discriminator takes, {wanted}. Received: a generator of {made}."

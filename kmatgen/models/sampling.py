@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
-from kmatgen.models.structures import check_rows, length_of, rows_of
+from kmatgen.models.structures import check_rows, fed, length_of, rows_of
 
 if TYPE_CHECKING:
     from kmatgen.diffusion.prior import EmpiricalPrior
@@ -86,9 +86,15 @@ class Sampler:
             InputError: The model cannot generate, or the condition is missing, of the wrong shape or not wanted.
         """
         seed = self.check_request(n, seed)
-        inputs = [self.draw_latent(n, sample_seed(seed))]
+        return self.decode_for(condition, self.draw_latent(n, sample_seed(seed)), seed, batch_size)
+
+    def decode_for(
+        self, condition: Any, latent: Any, seed: int | None, batch_size: int
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Decode latent points for a condition; what it leaves out is drawn from the prior, if there is a seed."""
+        inputs = [latent]
         if self.condition_spec is not None or condition is not None:
-            inputs.append(self.check_condition(condition, n, seed))
+            inputs.append(self.check_condition(condition, int(length_of(latent)), seed))
         return self.run_in_batches(self.decoding, *inputs, batch_size=batch_size)
 
     def check_request(self, n: int, seed: int | None) -> int:
@@ -118,8 +124,10 @@ class Sampler:
         """Whether samples can be drawn without asking for anything."""
         return self.prior is not None and set(self.prior.entries) == set(self.condition_entries)
 
-    def check_condition(self, condition: Any, n: int, seed: int) -> Any:
+    def check_condition(self, condition: Any, n: int, seed: int | None) -> Any:
         """The conditions of `n` samples as tensors; entries that are not given are drawn from the prior.
+
+        Without a seed nothing is drawn.
 
         Raises:
             InputError: They are missing, not wanted, or do not fit `condition_spec`.
@@ -130,7 +138,7 @@ class Sampler:
         if self.prior is None and not isinstance(spec, dict):
             return check_rows(condition, spec, n)
         given = {} if condition is None else condition if isinstance(spec, dict) else {"condition": condition}
-        drawn = {} if self.prior is None else self.draw_conditions(n, seed)
+        drawn = {} if self.prior is None or seed is None else self.draw_conditions(n, seed)
         if not isinstance(given, dict) or set(given) - set(entries) or set(entries) - set(given) - set(drawn):
             received = ", ".join(sorted(given)) or "None" if isinstance(given, dict) else repr(given)
             may_draw = f"; {', '.join(sorted(drawn))} may be left out" if drawn else ""
@@ -163,11 +171,7 @@ class Sampler:
         """A sample as users know it, in float32; whole numbers, such as species, stay what they are."""
         decoder = self.data_decoder
         if decoder is not None:
-            inputs = decoder.input
-            takes_condition = isinstance(inputs, dict) and set(inputs) == {"sample", "condition"}
-            if takes_condition and isinstance(condition, dict):
-                condition = {name: condition[name] for name in inputs["condition"]}
-            sample = decoder({"sample": sample, "condition": condition} if takes_condition else sample)
+            sample = decoder(fed(decoder, "sample", sample, condition))
         return keras.tree.map_structure(lambda x: tf.cast(x, tf.float32) if x.dtype.is_floating else x, sample)
 
     # Latent points to samples

@@ -57,6 +57,31 @@ def condition_spec_of(network: keras.Model) -> Any:
     return specs_of(network.input["condition"], "condition")
 
 
+def fed(network: keras.Model, name: str, value: Any, condition: Any) -> Any:
+    """What a network is called with: the value, and where it takes a condition those entries of it that it wants.
+
+    Args:
+        network: Takes the value alone, or a dict of it and `"condition"`.
+        name: What the network calls the value in such a dict.
+        value: A tensor or a dict of tensors.
+        condition: Of the same batch; it may have entries that the network does not take.
+    """
+    inputs = network.input
+    if not (isinstance(inputs, dict) and set(inputs) == {name, "condition"}):
+        return value
+    return {name: value, "condition": entries_of(condition, inputs["condition"])}
+
+
+def entries_of(condition: Any, wanted: Any) -> Any:
+    """Those entries of a condition that are wanted, where it has entries."""
+    return {entry: condition[entry] for entry in wanted} if isinstance(wanted, dict) else condition
+
+
+def shapes_of(structure: Any) -> Any:
+    """The shapes of a tensor or of a dict of tensors, the batch axis included."""
+    return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), structure)
+
+
 def specs_of(tensors: Any, name: str) -> Any:
     """The `tf.TensorSpec` of a symbolic tensor, under this name; of a dict of tensors, each under its key."""
     if isinstance(tensors, dict):

@@ -1,206 +1,51 @@
-"""Autoencoder and variational autoencoder."""
+"""The variational autoencoder, and what its latent points say of properties."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kmatgen import registry
+from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
-from kmatgen.models.base import GenerativeModel, Logs
-from kmatgen.models.elbo import KL_REDUCTIONS, get_reconstruction, kl_divergence
-from kmatgen.models.sampling import Signatures
+from kmatgen.models.autoencoder import Autoencoder
+from kmatgen.models.base import Logs
+from kmatgen.models.elbo import KL_REDUCTIONS, kl_divergence
+from kmatgen.models.latent_space import Samples
+from kmatgen.models.properties import check_asked, check_properties, distances, property_loss
+from kmatgen.models.sampling import Signatures, sample_seed
+from kmatgen.models.structures import fed
 from kmatgen.registry import register
 from kmatgen.schedules import Schedule
-
-
-@register("model")
-class Autoencoder(GenerativeModel):
-    """Encoder and decoder trained to reconstruct, without sampling: the baseline of a VAE.
-
-    Args:
-        encoder: Data to latent points `(batch, latent_dim)`.
-        decoder: Latent points to scores of the data's shape.
-        output_activation: Keras activation that turns the decoder's scores into a sample.
-        seed: Seed of the model's random state.
-        name: Name of the model.
-
-    Raises:
-        InputError: The networks do not fit each other.
-    """
-
-    NETWORKS = ("encoder", "decoder")
-    HAS_PRIOR = False
-    LOGS = ("loss", "reconstruction_loss")
-
-    def __init__(
-        self,
-        encoder: keras.Model,
-        decoder: keras.Model,
-        output_activation: str = "sigmoid",
-        seed: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__({"encoder": encoder, "decoder": decoder}, seed=seed, name=name, **kwargs)
-        self.output_activation = keras.activations.get(output_activation)
-        self.latent_dim = self._check_networks()
-        self.add_trackers(self.LOGS)
-
-    def _check_networks(self) -> int:
-        latent = self._latent_output()
-        if tuple(latent.shape) != tuple(self.decoder.input.shape):
-            raise InputError(
-                f"The decoder takes what the encoder gives, {tuple(latent.shape)}. "
-                f"Received: a decoder of {tuple(self.decoder.input.shape)}."
-            )
-        if tuple(self.decoder.output.shape) != tuple(self.encoder.input.shape):
-            raise InputError(
-                f"The decoder gives what the encoder takes, {tuple(self.encoder.input.shape)}. "
-                f"Received: a decoder to {tuple(self.decoder.output.shape)}."
-            )
-        return latent.shape[-1]
-
-    def _latent_output(self) -> keras.KerasTensor:
-        if isinstance(self.encoder.output, dict):
-            raise InputError(
-                "Autoencoder needs an encoder with one output, the latent point; VAE takes 'mean' and 'log_var'. "
-                f"Received: an encoder with outputs {sorted(self.encoder.output)}."
-            )
-        return self.encoder.output
-
-    def get_config(self) -> dict[str, Any]:
-        activation = keras.activations.serialize(self.output_activation)
-        return {**super().get_config(), "output_activation": activation}
-
-    def compile(self, optimizer: Any = "adam", reconstruction: str = "binary_crossentropy", **execution: Any) -> None:
-        """Choose how to train.
-
-        Args:
-            optimizer: Keras optimiser, or its name.
-            reconstruction: `"binary_crossentropy"` on logits, for data in [0, 1], or `"mean_squared_error"`.
-            **execution: `run_eagerly`, `steps_per_execution`, `jit_compile`, as in `GenerativeModel.compile`.
-        """
-        self._compile(optimizer, {"reconstruction": reconstruction}, execution)
-
-    def _compile(self, optimizer: Any, arguments: dict[str, Any], execution: dict[str, Any]) -> None:
-        self.reconstruction = get_reconstruction(arguments["reconstruction"], self.output_activation)
-        optimizer = self.prepare_optimizer(optimizer, self.trainable_variables)
-        GenerativeModel.compile(self, optimizer, {"optimizer": optimizer, **arguments}, **execution)
-
-    def train_step(self, data: Any) -> Logs:
-        images = _only_inputs(data)
-        seed = self.next_seed()
-        logs = self.minimise(self.optimizer, self.trainable_variables, lambda: self.losses_of(images, seed, True))
-        return self.track(logs, tf.shape(images)[0])
-
-    def test_step(self, data: Any) -> Logs:
-        images = _only_inputs(data)
-        # A fixed seed: an evaluation can be repeated, and it leaves the random state of training alone.
-        _, logs = self.losses_of(images, tf.constant([0, 0]), False)
-        return self.track(logs, tf.shape(images)[0])
-
-    def losses_of(self, images: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
-        """The loss to minimise, and the values to log.
-
-        Args:
-            images: Data `(batch, ...)`.
-            seed: Stateless seed `(2,)`; not used without sampling.
-            training: Whether layers run in training mode.
-        """
-        scores = self.decoder(self.encoder(images, training=training), training=training)
-        loss = self.reconstruction(images, tf.cast(scores, tf.float32), self.output_activation)
-        return loss, {"loss": loss, "reconstruction_loss": loss}
-
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Reconstruct."""
-        return self._decode(self.encode_latent(images, training), training)
-
-    # Latent space
-
-    def encode_latent(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Data to latent points."""
-        return self.encoder(images, training=training)
-
-    def decode_latent(self, latent: tf.Tensor, condition: tf.Tensor | None = None) -> tf.Tensor:
-        """Latent points to samples in data units, float32; there is no condition."""
-        return self._decode(latent, training=False)
-
-    def _decode(self, latent: tf.Tensor, training: bool) -> tf.Tensor:
-        return self.output_activation(tf.cast(self.decoder(latent, training=training), tf.float32))
-
-    @property
-    def latent_spec(self) -> tf.TensorSpec:
-        return tf.TensorSpec((None, self.latent_dim), tf.float32, name="latent")
-
-    @property
-    def image_spec(self) -> tf.TensorSpec:
-        """Shape and type of a batch of data, the batch size open."""
-        return tf.TensorSpec(self.encoder.input.shape, tf.float32, name="image")
-
-    @cached_property
-    def encoding(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """`encode_latent`, traced once."""
-        return tf.function(self.encode_latent, input_signature=[self.image_spec])
-
-    def encode(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Data `(n, ...)` to latent points `(n, latent_dim)`; for a VAE, the means."""
-        return self.run_in_batches(self.encoding, self._checked(images, self.image_spec), batch_size=batch_size)
-
-    def decode(self, latent: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Latent points `(n, latent_dim)` to samples `(n, ...)` in data units."""
-        return self.run_in_batches(self.decoding, self._checked(latent, self.latent_spec), batch_size=batch_size)
-
-    def reconstruct(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Data `(n, ...)` through the latent space and back."""
-        return self.decode(self.encode(images, batch_size), batch_size)
-
-    def interpolate(self, start: np.ndarray, end: np.ndarray, steps: int = 8) -> np.ndarray:
-        """Decode `steps` points on the straight line between the latent points of two data.
-
-        Args:
-            start: One datum, without batch axis.
-            end: One datum, without batch axis.
-            steps: Number of points, both ends included; at least 2.
-
-        Returns:
-            `(steps, ...)`, from the reconstruction of `start` to that of `end`.
-        """
-        if steps < 2:
-            raise InputError(f"interpolate needs at least 2 steps. Received: steps={steps}.")
-        first, last = self.encode(np.stack([start, end]))
-        return self.decode(np.linspace(first, last, steps))
-
-    def signatures(self) -> Signatures:
-        return {
-            **super().signatures(),
-            "encode": (lambda image: {"latent": self.encode_latent(image)}, [self.image_spec]),
-            "reconstruct": (lambda image: {"sample": self.call(image)}, [self.image_spec]),
-        }
-
-    @staticmethod
-    def _checked(array: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
-        array = np.asarray(array, np.float32)
-        if not spec.shape.is_compatible_with(array.shape):
-            raise InputError(f"This model takes {spec.name}s of shape {spec.shape}. Received: {array.shape}.")
-        return array
 
 
 @register("model")
 class VAE(Autoencoder):
     """Variational autoencoder (Kingma and Welling, "Auto-Encoding Variational Bayes", 2014).
 
-    It minimises `reconstruction_loss + kl_weight * kl_loss`; see `kmatgen.models.elbo` for both formulas.
+    It minimises `reconstruction_loss + kl_weight * kl_loss`, see `kmatgen.models.elbo` for both formulas, and with a
+    property head `+ property_weight * property_loss`: latent points then also say what properties their samples have
+    (Gomez-Bombarelli et al. 2018; of crystals Ren et al. 2022, FTCP), and samples can be chosen by them.
 
     Args:
-        encoder: Data to a dict of `mean` and `log_var`, each `(batch, latent_dim)`.
-        decoder: Latent points to scores of the data's shape.
+        encoder: Data, or a dict of `sample` and `condition`, to a dict of `mean` and `log_var`, each
+            `(batch, latent_dim)`.
+        decoder: Latent points, or a dict of `latent` and `condition`, to scores of the data's shape.
         output_activation: Keras activation that turns the decoder's scores into a sample.
+        data_decoder: Functional network from the scale of training to data units, of the sample, or of a dict of
+            `sample` and `condition`; it may make other fields of them. `None`: samples are in data units as they are.
+        fields: Where each tensor of the sample exists, and whether it is periodic: a `kmatgen.diffusion.Field`, or a
+            dict of these by name.
+        prior: Draws conditions, or entries of them, that `generate` is not given.
+        property_head: Latent points to a dict of properties `(batch, 1)`, standardised. Data then bring the properties
+            by name in the dict `y`, beside entries of the condition; NaN where one is not known.
+        properties: By name, `mean` and `scale` by which each property is standardised, 0 and 1 if left out.
         seed: Seed of the model's random state.
         name: Name of the model.
 
@@ -208,8 +53,29 @@ class VAE(Autoencoder):
         InputError: The networks do not fit each other.
     """
 
+    NETWORKS = (*Autoencoder.NETWORKS, "property_head")
     HAS_PRIOR = True
     LOGS = ("loss", "reconstruction_loss", "kl_loss", "kl_weight")
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        output_activation: str = "sigmoid",
+        data_decoder: keras.Model | None = None,
+        fields: Any = None,
+        prior: EmpiricalPrior | None = None,
+        property_head: keras.Model | None = None,
+        properties: dict[str, dict[str, float]] | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, decoder, output_activation, data_decoder, fields, seed, name, **kwargs)
+        self.prior = None if prior is None else registry.get("layer", prior)
+        self.add_networks({"property_head": property_head})
+        self.properties = check_properties(property_head, properties, self.latent_dim, set(self.condition_entries))
+        self.add_trackers(["property_loss"] if self.properties else [])
 
     def _latent_output(self) -> keras.KerasTensor:
         outputs = self.encoder.output
@@ -218,59 +84,176 @@ class VAE(Autoencoder):
             raise InputError(f"VAE needs an encoder with the outputs 'mean' and 'log_var'. Received: {found}.")
         return outputs["mean"]
 
+    def get_config(self) -> dict[str, Any]:
+        prior = keras.saving.serialize_keras_object(self.prior)
+        return {**super().get_config(), "prior": prior, "properties": self.properties}
+
+    # Compilation
+
     def compile(
         self,
         optimizer: Any = "adam",
         reconstruction: str = "binary_crossentropy",
         kl_weight: float | Schedule = 0.012,
         kl_reduction: str = "mean",
+        property_weight: float = 1.0,
         **execution: Any,
     ) -> None:
         """Choose how to train.
 
         Args:
             optimizer: Keras optimiser, or its name.
-            reconstruction: `"binary_crossentropy"` on logits, for data in [0, 1], or `"mean_squared_error"`.
+            reconstruction: `"binary_crossentropy"` on logits, for data in [0, 1], or `"mean_squared_error"`. Of several
+                fields the losses are added up.
             kl_weight: Weight of the divergence, a number or a schedule of the optimiser's step
                 (`kmatgen.schedules.LinearWarmup`, `Cyclical`, or any Keras learning-rate schedule).
             kl_reduction: `"mean"` or `"sum"` over the latent dimensions, or `"per_value"`: summed
                 and divided by the number of values of a sample, with which a weight of 1 is the evidence lower bound.
+            property_weight: Weight of the mean squared error of the properties, for a model with a property head.
             **execution: `run_eagerly`, `steps_per_execution`, `jit_compile`, as in `GenerativeModel.compile`.
         """
         if kl_reduction not in KL_REDUCTIONS:
             raise InputError(f"kl_reduction is one of {', '.join(KL_REDUCTIONS)}. Received: {kl_reduction!r}.")
         if not isinstance(kl_weight, Schedule) and kl_weight < 0:
             raise InputError(f"kl_weight is a schedule or a number of at least 0. Received: {kl_weight}.")
+        if property_weight < 0:
+            raise InputError(f"property_weight is a number of at least 0. Received: {property_weight}.")
         self.kl_weight = kl_weight
         self.kl_reduction = kl_reduction
-        arguments = {"reconstruction": reconstruction, "kl_weight": kl_weight, "kl_reduction": kl_reduction}
+        self.property_weight = property_weight
+        arguments = {
+            "reconstruction": reconstruction,
+            "kl_weight": kl_weight,
+            "kl_reduction": kl_reduction,
+            "property_weight": property_weight,
+        }
         self._compile(optimizer, arguments, execution)
 
-    def losses_of(self, images: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
-        posterior = self.encoder(images, training=training)
+    @property
+    def trained_variables(self) -> list[keras.Variable]:
+        head = [] if self.property_head is None else self.property_head.trainable_variables
+        return [*super().trained_variables, *head]
+
+    # Training
+
+    def _wanted_of_data(self) -> set[str]:
+        return super()._wanted_of_data() | set(self.properties)
+
+    def losses_of(self, sample: Any, told: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
+        posterior = self.encoder(fed(self.encoder, "sample", sample, told), training=training)
         mean, log_var = tf.cast(posterior["mean"], tf.float32), tf.cast(posterior["log_var"], tf.float32)
         latent = mean + tf.exp(0.5 * log_var) * tf.random.stateless_normal(tf.shape(mean), seed)
-        scores = tf.cast(self.decoder(latent, training=training), tf.float32)
 
-        reconstruction_loss = self.reconstruction(images, scores, self.output_activation)
-        kl_loss = kl_divergence(mean, log_var, self.kl_reduction, math.prod(self.image_spec.shape[1:]))
+        reconstruction_loss, logs = self.reconstruction_of(sample, latent, told, training)
+        kl_loss = kl_divergence(mean, log_var, self.kl_reduction, self._values_of_a_sample)
         kl_weight = self.kl_weight_at(self.optimizer.iterations)
         loss = reconstruction_loss + kl_weight * kl_loss
-        return loss, dict(zip(self.LOGS, (loss, reconstruction_loss, kl_loss, kl_weight), strict=True))
+        if self.properties:
+            predicted = self.property_head(mean, training=training)
+            logs["property_loss"] = property_loss(predicted, told, self.properties)
+            loss += self.property_weight * logs["property_loss"]
+        return loss, {"loss": loss, **logs, "kl_loss": kl_loss, "kl_weight": kl_weight}
+
+    @property
+    def _values_of_a_sample(self) -> int:
+        return sum(prod(spec.shape[1:]) for spec in keras.tree.flatten(self.sample_spec))
 
     def kl_weight_at(self, step: tf.Tensor | int) -> tf.Tensor:
         """The weight of the divergence at an optimiser step."""
         weight = self.kl_weight(step) if isinstance(self.kl_weight, Schedule) else self.kl_weight
         return tf.cast(weight, tf.float32)
 
-    def encode_latent(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+    # Latent space
+
+    def encode_latent(self, sample: Any, condition: Any = None, training: bool = False) -> tf.Tensor:
         """Data to the means of their latent distributions."""
-        return self.encoder(images, training=training)["mean"]
+        return self.encoder(fed(self.encoder, "sample", sample, condition), training=training)["mean"]
+
+    def encoded(self, *given: Any) -> dict[str, tf.Tensor]:
+        """What an export answers of data: means and variances of their latent points."""
+        return dict(self.encoder(fed(self.encoder, "sample", given[0], *given[1:] or (None,)), training=False))
+
+    # Properties
+
+    def generate(
+        self,
+        n: int,
+        condition: Any = None,
+        *,
+        seed: int | None = None,
+        batch_size: int = 64,
+        properties: dict[str, Any] | None = None,
+        candidates: int = 64,
+    ) -> Samples:
+        """Draw `n` samples.
+
+        Args:
+            n: Number of samples, at least 1.
+            condition: As for any model, see `GenerativeModel`.
+            seed: The same seed gives the same samples. `None` draws one.
+            batch_size: Samples computed at a time.
+            properties: By name, the value that samples should have, one for all or one for each. For each sample the
+                best of several points of the prior is decoded: the one that the property head sees nearest to it.
+            candidates: Of how many points, with `properties`.
+
+        Returns:
+            `(n, ...)` float32 in data units, or a dict of such arrays.
+
+        Raises:
+            InputError: The model cannot do that, or a condition is missing, of the wrong shape or not wanted.
+        """
+        if properties is None:
+            return super().generate(n, condition, seed=seed, batch_size=batch_size)
+        seed = self.check_request(n, seed)
+        latent = self.latent_with(properties, n, seed, candidates)
+        return self.decode_for(condition, latent, seed, batch_size)
+
+    def latent_with(self, properties: dict[str, Any], n: int, seed: int, candidates: int = 64) -> np.ndarray:
+        """Latent points `(n, latent_dim)` of the prior, each the one of several whose predictions are the nearest."""
+        asked = check_asked(properties, self.properties, n)
+        if candidates < 1:
+            raise InputError(f"candidates is at least 1. Received: {candidates}.")
+        drawn = self.draw_latent(n * candidates, sample_seed(seed))
+        predicted = self.run_in_batches(self._predicting, drawn, batch_size=4096)
+        far = distances(predicted, asked, self.properties)
+        best = np.arange(n) * candidates + far.reshape(n, candidates).argmin(axis=1)
+        return drawn.numpy()[best]
+
+    def predict_properties(
+        self, samples: Samples, condition: Any = None, *, batch_size: int = 64
+    ) -> dict[str, np.ndarray]:
+        """Properties of data, by name `(n,)` in their own units.
+
+        Args:
+            samples: `(n, ...)` on the scale of training, or a dict of such arrays.
+            condition: Of each, where the model takes one.
+            batch_size: Samples computed at a time.
+
+        Raises:
+            InputError: The model has no property head, or the data are not of its shapes.
+        """
+        check_asked({}, self.properties, 1)
+        latent = self.encode(samples, condition, batch_size=batch_size)
+        predicted = self.run_in_batches(self._predicting, latent, batch_size=4096)
+        return {name: values[:, 0] for name, values in predicted.items()}
+
+    def properties_of(self, latent: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the property head says of latent points, in the properties' own units `(batch, 1)`."""
+        predicted = self.property_head(latent, training=False)
+        return {
+            name: tf.cast(predicted[name], tf.float32) * of["scale"] + of["mean"]
+            for name, of in self.properties.items()
+        }
+
+    @cached_property
+    def _predicting(self) -> Callable[..., Any]:
+        return tf.function(self.properties_of, input_signature=[self.latent_spec])
+
+    # Export
 
     def signatures(self) -> Signatures:
-        encode = (lambda image: dict(self.encoder(image, training=False)), [self.image_spec])
-        return {**super().signatures(), "encode": encode}
-
-
-def _only_inputs(data: Any) -> tf.Tensor:
-    return keras.utils.unpack_x_y_sample_weight(data)[0]
+        signatures = super().signatures()
+        if not self.properties:
+            return signatures
+        predict = self.signature_of_data(lambda *given: self.properties_of(self.encode_latent(*given)))
+        return {**signatures, "predict_properties": predict}

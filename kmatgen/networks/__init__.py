@@ -1,6 +1,7 @@
 """Builders of functional `keras.Model`s: networks know no training."""
 
 from kmatgen.networks.conv import conv_decoder, conv_encoder
+from kmatgen.networks.crystal_autoencoder import crystal_decoder, crystal_encoder, property_head
 from kmatgen.networks.crystals import crystal_critic, crystal_denoiser, crystal_generator
 from kmatgen.networks.crystens import (
     crystens_critic,
@@ -18,14 +19,25 @@ from kmatgen.networks.sets import site_transformer
 from kmatgen.networks.unet import unet
 
 # Builders for samples that are fields by name, as crystals are; all others are for images.
-OF_FIELDS = ("crystal_critic", "crystal_denoiser", "crystal_generator", "film_mlp", "site_transformer")
+OF_FIELDS = (
+    "crystal_critic",
+    "crystal_decoder",
+    "crystal_denoiser",
+    "crystal_encoder",
+    "crystal_generator",
+    "film_mlp",
+    "property_head",
+    "site_transformer",
+)
 
 __all__ = [
     "OF_FIELDS",
     "conv_decoder",
     "conv_encoder",
     "crystal_critic",
+    "crystal_decoder",
     "crystal_denoiser",
+    "crystal_encoder",
     "crystal_generator",
     "crystens_critic",
     "crystens_gan_discriminator",
@@ -39,6 +51,7 @@ __all__ = [
     "image_encoder",
     "mlp_discriminator",
     "mlp_generator",
+    "property_head",
     "resnet_discriminator",
     "resnet_generator",
     "site_transformer",

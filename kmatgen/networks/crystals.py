@@ -36,7 +36,7 @@ def crystal_denoiser(
     Raises:
         InputError: The samples have no coordinates: they are no crystals.
     """
-    _check_crystals(sample_shape)
+    check_crystals(sample_shape)
     if len(sample_shape["coords"]) == 2:
         return site_transformer(sample_shape, width or 128, blocks, period=period, condition=condition, name=name)
     return film_mlp(sample_shape, width or 256, blocks, condition=condition, name=name)
@@ -65,17 +65,14 @@ def crystal_generator(
     Raises:
         InputError: The samples have no coordinates.
     """
-    _check_crystals(sample_shape)
+    check_crystals(sample_shape)
     noise, given = keras.Input((latent_dim,), name="noise"), condition_inputs(condition)
     start = noise if given is None else layers.Concatenate(name="start")([noise, as_one_vector(given, condition)])
-    x = _residual_blocks(layers.Dense(width, name="dense")(start), width, blocks, None)
-    outputs = {}
-    for field, shape in sample_shape.items():
-        flat = layers.Dense(prod(shape), dtype="float32", name=f"{field}_head")(x)
-        outputs[field] = layers.Reshape(shape, dtype="float32", name=f"{field}_out")(flat)
-        if isinstance(given, dict) and "mask" in given and len(shape) == 2:
-            column = layers.Reshape((shape[0], 1), dtype="float32", name=f"{field}_mask")(given["mask"])
-            outputs[field] = layers.Multiply(dtype="float32", name=f"{field}_there")([outputs[field], column])
+    x = residual_blocks(layers.Dense(width, name="dense")(start), width, blocks, None)
+    outputs = {
+        field: where_there_are_sites(dense_field(x, field, shape), given, field)
+        for field, shape in sample_shape.items()
+    }
     return keras.Model(join_inputs("noise", noise, given), outputs, name=name)
 
 
@@ -90,18 +87,19 @@ def crystal_critic(
 
     Arguments as for `crystal_generator`. Smooth throughout, as a gradient penalty needs it.
     """
-    _check_crystals(sample_shape)
+    check_crystals(sample_shape)
     sample = {field: keras.Input(shape, name=field) for field, shape in sample_shape.items()}
     given = condition_inputs(condition)
     told = [layers.Flatten(name=f"{field}_flat")(tensor) for field, tensor in sample.items()]
     told += [] if given is None else [as_one_vector(given, condition)]
     x = layers.Dense(width, name="dense")(layers.Concatenate(name="told")(told) if len(told) > 1 else told[0])
-    x = _residual_blocks(x, width, blocks, LayerNormalization)
+    x = residual_blocks(x, width, blocks, LayerNormalization)
     score = layers.Dense(1, dtype="float32", name="score")(x)
     return keras.Model(sample if given is None else {"sample": sample, "condition": given}, score, name=name)
 
 
-def _residual_blocks(x: Any, width: int, blocks: int, normalization: type[layers.Layer] | None) -> Any:
+def residual_blocks(x: Any, width: int, blocks: int, normalization: type[layers.Layer] | None) -> Any:
+    """So many pairs of dense layers, each added to what comes in, and a last activation."""
     for block in range(blocks):
         y = x if normalization is None else normalization(name=f"norm_{block}")(x)
         y = layers.Dense(width, activation="silu", name=f"hidden_{block}")(y)
@@ -109,6 +107,21 @@ def _residual_blocks(x: Any, width: int, blocks: int, normalization: type[layers
     return layers.Activation("silu", name="activation")(x)
 
 
-def _check_crystals(sample_shape: Any) -> None:
+def dense_field(x: Any, field: str, shape: tuple[int, ...]) -> Any:
+    """A field of this shape from one vector, float32."""
+    flat = layers.Dense(prod(shape), dtype="float32", name=f"{field}_head")(x)
+    return layers.Reshape(shape, dtype="float32", name=f"{field}_out")(flat)
+
+
+def where_there_are_sites(tensor: Any, given: Any, field: str) -> Any:
+    """A field that is 0 beside the mask, if it is one of sites and there is a mask."""
+    if not (isinstance(given, dict) and "mask" in given and len(tensor.shape) == 3):
+        return tensor
+    column = layers.Reshape((tensor.shape[1], 1), dtype="float32", name=f"{field}_mask")(given["mask"])
+    return layers.Multiply(dtype="float32", name=f"{field}_there")([tensor, column])
+
+
+def check_crystals(sample_shape: Any) -> None:
+    """Refuse what are no fields of crystals."""
     if not isinstance(sample_shape, dict) or "coords" not in sample_shape:
         raise InputError(f"Crystals are told by fields, coords among them. Received: samples of {sample_shape!r}.")

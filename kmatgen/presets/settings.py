@@ -63,6 +63,8 @@ DEFAULTS: Config = {
             "max_sites": 24,
             # What crystals are generated for: "space_group", "composition", "chemical_system", property columns.
             "conditions": [],
+            # Property columns that a VAE predicts from its latent points.
+            "properties": [],
             # Arguments of kmatgen.representations.PointCloud.
             "representation": {},
         },

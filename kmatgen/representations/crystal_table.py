@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -147,6 +147,12 @@ class CrystalTable:
         lattice = np.array([structure.lattice.parameters for structure in structures])
         columns = {name: np.asarray(column, np.float64) for name, column in (properties or {}).items()}
         return cls(lattice, species, coords, np.zeros(n, np.int16), columns, np.asarray(origin, str))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, np.ndarray]) -> CrystalTable:
+        """Crystals as a model made them: `lattice`, `species` and `coords`; those that make no cell stay among them."""
+        columns = {name: fields[name] for name in ("lattice", "species", "coords")}
+        return cls(**columns, space_group=np.zeros(len(columns["lattice"]), np.int16))
 
     @classmethod
     def concatenate(cls, tables: Sequence[CrystalTable]) -> CrystalTable:

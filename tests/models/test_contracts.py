@@ -5,7 +5,7 @@ import pytest
 from tests import checks
 
 # Variants that differ in defaults alone run the longer contracts among the slow tests.
-THOROUGH = ("vae", "wgan_gp", "acgan", "diffusion_fields")
+THOROUGH = ("vae", "vae_fields", "wgan_gp", "acgan", "diffusion_fields")
 
 
 def rows(quiet=False, thorough=()):
@@ -71,6 +71,6 @@ def test_replica_noise(case):
     checks.check_replica_noise(case)
 
 
-@rows(thorough=("vae", "wgan_gp", "diffusion_fields"))
+@rows(thorough=("vae", "vae_fields", "wgan_gp", "diffusion_fields"))
 def test_export(case, tmp_path):
     checks.check_export(case, tmp_path)
