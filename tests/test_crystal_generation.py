@@ -21,6 +21,12 @@ def small_model(crystals):
     return training.build_model(config, shapes, {**crystal_parts(crystals), "decay_steps": 10})
 
 
+def small_vae(crystals):
+    config = presets.resolve("crystal_vae", {f"networks.{role}.config.width": 8 for role in ("encoder", "decoder")})
+    shapes = {name: field.shape[1:] for name, field in crystals.fields(crystals.test).items()}
+    return training.build_model(config, shapes, {**crystal_parts(crystals), "decay_steps": 10})
+
+
 @pytest.fixture(scope="module")
 def roles():
     table = replace(perovskites(60), properties={"gap": np.linspace(0, 3, 60)})
@@ -65,3 +71,23 @@ def test_everything_is_written(roles, tmp_path):
     page = (tmp_path / "crystals.html").read_text()
     assert "species shuffled" in page
     assert page.count("data:image/png;base64") == 3
+
+
+def test_a_vae_is_asked_for_what_it_predicts():
+    table = replace(perovskites(40), properties={"gap": np.linspace(0, 3, 40)})
+    crystals = open_crystals(table.structures(), properties=["gap"], test_fraction=0.2)
+    model = small_vae(crystals)
+    made = generate_crystals(model, crystals, 6, seed=1, request={"gap": 1.5})
+    again = model.generate(6, seed=1, properties={"gap": 1.5})
+    assert_array_equal(made.drawn.species, again["species"])
+    assert_array_equal(made.drawn.lattice[:, 3:], 90)
+
+
+def test_a_vae_of_sets(sets):
+    crystals, _ = sets
+    model = small_vae(crystals)
+    made = generate_crystals(model, crystals, 8, seed=1)
+    assert set(made.drawn.n_sites) <= set(crystals.train.n_sites)
+    fields, told = crystals.fields(crystals.test), crystals.told(crystals.test)
+    again = model.reconstruct(fields, told)
+    assert_array_equal(again["mask"], told["mask"])

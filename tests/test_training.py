@@ -265,6 +265,37 @@ class TestCrystals:
         manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
         assert "Angstrom" in manifest["units"]
 
+    @pytest.mark.slow
+    def test_a_vae_predicts_resumes_and_exports(self, tmp_path):
+        write_crystals(perovskites(60), tmp_path / "data")
+        small = {f"networks.{role}.config.width": 8 for role in ("encoder", "decoder")}
+        settings = {
+            "data.source": str(tmp_path / "data" / "crystals.csv"),
+            "data.crystals.properties": ["density"],
+            "fit.epochs": 1,
+            "fit.passes": 1,
+            "fit.batch_size": 8,
+            # Else a longer training cools down more slowly.
+            "compile.optimizer.config.learning_rate.config.decay_steps": 20,
+            **small,
+        }
+        config = presets.resolve("crystal_vae", settings)
+        whole = training.train({**config, "fit": {**config["fit"], "epochs": 2}}, tmp_path / "whole", verbose=0)
+        half = training.train(config, tmp_path / "half", verbose=0)
+        training.resume(half.folder, {"fit.epochs": 2}, verbose=0)
+        pd.testing.assert_frame_equal(half.history(), whole.history())
+        assert {"property_loss", "val_coords_loss", "val_kl_loss"} <= set(whole.history())
+        assert (whole.folder / "reconstructions.png").is_file()
+        export_run(whole, tmp_path / "export")
+        write_samples(tmp_path / "export", 4, 0, tmp_path / "samples")
+        with np.load(tmp_path / "samples" / "samples.npz") as samples:
+            assert {"lattice", "species", "coords", "mask"} <= set(samples)
+
+    def test_only_a_vae_predicts_properties(self):
+        config = presets.resolve("crystal_wgan_gp", {"data.crystals.properties": ["density"]})
+        with pytest.raises(kg.InputError, match=r"predicted by crystal_vae; .*Received: crystal_wgan_gp"):
+            training.build_model(config, {"coords": (5, 3)})
+
     @pytest.mark.parametrize(
         ("preset", "shape", "match"),
         [

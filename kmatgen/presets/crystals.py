@@ -64,7 +64,7 @@ def crystal_vae() -> Config:
         "compile": {
             "optimizer": _warm_and_cosine(),
             "reconstruction": "mean_squared_error",
-            "kl_weight": 0.05,
+            "kl_weight": 0.2,
             "kl_reduction": "per_value",
             "property_weight": 1.0,
             "steps_per_execution": 16,

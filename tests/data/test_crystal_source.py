@@ -27,6 +27,28 @@ def test_roles():
     assert_array_equal(opened.asked({"gap": 1.5})["gap"], [1.5])
 
 
+def test_properties_to_predict():
+    gap = np.linspace(0, 3, 60)
+    gap[::7] = np.nan
+    opened = open_crystals(structures(replace(perovskites(60), properties={"gap": gap})), properties=["gap"])
+    # What is not known of a crystal does not leave it out.
+    assert len(opened.train) + len(opened.test) == 60
+    assert opened.conditions_of(opened.train) is None
+    assert_allclose(opened.told(opened.train)["gap"][:, 0], opened.train.properties["gap"], rtol=1e-6)
+    assert_allclose(opened.properties.specs["gap"]["mean"], np.nanmean(opened.train.properties["gap"]))
+    assert opened.asked({"gap": 1.0}) is None
+    assert opened.asked_properties({"gap": "1.5"}) == {"gap": 1.5}
+    with pytest.warns(UserWarning, match="Received: 9"):
+        opened.asked_properties({"gap": 9})
+
+
+@pytest.mark.parametrize(("properties", "conditions"), [(["space_group"], []), (["gap"], ["gap"])])
+def test_refuses_properties_to_predict(properties, conditions):
+    table = replace(perovskites(20), properties={"gap": np.arange(20.0)})
+    with pytest.raises(InputError, match=f"Received: {properties[0]!r}"):
+        open_crystals(structures(table), properties=properties, conditions=conditions)
+
+
 def test_sets():
     opened = open_crystals(structures(triclinic(60)), conditions=["composition"], test_fraction=0.2)
     assert opened.are_sets

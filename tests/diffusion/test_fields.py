@@ -20,6 +20,13 @@ def test_nothing_that_exists():
     assert Field(mask="mask").loss(tf.ones((2, 3, 2)), {"mask": np.zeros((2, 3))}) == 0.0
 
 
+def test_nearest_of_a_periodic_field():
+    periodic = Field(kg.diffusion.Periodic(4.0))
+    # 1.9 and -2.1 are the same place.
+    assert_allclose(periodic.nearest(tf.constant([1.9, 1.0]), tf.constant([-1.9, 1.5])), [-2.1, 1.0], rtol=1e-6)
+    assert_allclose(Field().nearest(tf.constant([1.9]), tf.constant([-1.9])), [1.9], rtol=1e-6)
+
+
 def test_fields_by_name():
     fields = get_fields({"coords": {"class_name": "field", "config": {"corruption": "periodic"}}}, ["coords", "cell"])
     assert isinstance(fields["coords"].corruption, kg.diffusion.Periodic)

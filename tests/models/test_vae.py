@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
-from tests.checks import SHAPE, batched, conv_networks, images
+from tests.checks import SHAPE, batched, conv_networks, field_data, field_vae, images
 
 
 @pytest.fixture
@@ -109,6 +109,7 @@ def test_evaluation_leaves_training_alone(vae):
         ({"kl_weight": -1.0}, "Received: -1.0"),
         ({"kl_reduction": "max"}, "Received: 'max'"),
         ({"reconstruction": "hinge"}, "Received: 'hinge'"),
+        ({"property_weight": -2.0}, "property_weight is a number of at least 0. Received: -2.0"),
     ],
 )
 def test_compile_refuses(vae, arguments, message):
@@ -116,23 +117,29 @@ def test_compile_refuses(vae, arguments, message):
         vae.compile("adam", **arguments)
 
 
-def test_networks_that_do_not_fit():
-    plain, heads = (kg.networks.conv_encoder(SHAPE, 3, (4,), variational=v) for v in (False, True))
-    decoder = kg.networks.conv_decoder(SHAPE, 3, (4,))
-    with pytest.raises(kg.InputError, match="outputs 'mean' and 'log_var'. Received: one output"):
-        kg.VAE(plain, decoder)
-    with pytest.raises(kg.InputError, match="one output, the latent point"):
-        kg.Autoencoder(heads, decoder)
-    with pytest.raises(kg.InputError, match=r"Received: a decoder of \(None, 4\)"):
-        kg.VAE(heads, kg.networks.conv_decoder(SHAPE, 4, (4,)))
-    with pytest.raises(kg.InputError, match=r"Received: a decoder to \(None, 16, 16, 3\)"):
-        kg.VAE(heads, kg.networks.conv_decoder((16, 16, 3), 3, (4,)))
-    with pytest.raises(kg.InputError, match="encoder is a functional keras.Model"):
-        kg.VAE("encoder", decoder)
+def test_loss_of_fields_by_hand():
+    model = field_vae(quiet=True)
+    model.compile("adam", reconstruction="mean_squared_error", kl_weight=0.0, property_weight=3.0)
+    sample, told = field_data(4)
+    mask = {"mask": told["mask"]}
+    logs = model.evaluate(sample, told, verbose=0, return_dict=True)
+    made = model.reconstruct(sample, mask)
+    squares = np.square(sample["coords"] - made["coords"]).mean(axis=2)
+    coords = (squares * told["mask"]).sum() / told["mask"].sum()
+    lattice = np.square(sample["lattice"] - made["lattice"]).mean()
+    error = (model.predict_properties(sample, mask)["property"] - told["property"][:, 0]) / 2.0
+    assert_allclose(logs["coords_loss"], coords, rtol=1e-5)
+    assert_allclose(logs["lattice_loss"], lattice, rtol=1e-5)
+    assert_allclose(logs["reconstruction_loss"], coords + lattice, rtol=1e-5)
+    assert_allclose(logs["property_loss"], np.square(error).mean(), rtol=1e-5)
+    assert_allclose(logs["loss"], coords + lattice + 3 * np.square(error).mean(), rtol=1e-5)
 
 
-def test_autoencoder_cannot_generate():
-    model = kg.Autoencoder(**conv_networks(False))
-    with pytest.raises(kg.InputError, match="has no prior"):
-        model.generate(4)
-    assert sorted(model.signatures()) == ["encode", "reconstruct", "serving_default"]
+def test_data_that_tell_too_little_are_named():
+    model = field_vae()
+    model.compile("adam")
+    sample, told = field_data(8)
+    with pytest.raises(kg.InputError, match="mask, property. Received: samples with nothing else"):
+        model.fit(sample, verbose=0)
+    with pytest.raises(kg.InputError, match="Received: samples with mask"):
+        model.fit(sample, {"mask": told["mask"]}, verbose=0)

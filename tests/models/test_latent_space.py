@@ -1,0 +1,77 @@
+import keras
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose
+
+import kmatgen as kg
+from tests.checks import SHAPE, conv_networks, field_data, field_vae, images
+
+
+def test_fields_through_the_latent_space_and_back():
+    model = field_vae()
+    sample, told = field_data(6)
+    mask = {"mask": told["mask"]}
+    latent = model.encode(sample, mask, batch_size=4)
+    heads = model.encoder({"sample": sample, "condition": mask})
+    assert_allclose(latent, heads["mean"], rtol=1e-5, atol=1e-6)
+    made, again = model.decode(latent, mask), model.reconstruct(sample, mask)
+    assert {name: values.shape for name, values in made.items()} == {"coords": (6, 4, 3), "lattice": (6, 2)}
+    for name, values in made.items():
+        assert_allclose(values, again[name], atol=1e-6)
+        assert_allclose(model.predict({"sample": sample, "condition": mask}, verbose=0)[name], values, atol=1e-6)
+
+
+def test_one_condition_for_a_path():
+    model = field_vae()
+    sample, told = field_data(2)
+    first, last = ({name: values[row] for name, values in sample.items()} for row in (0, 1))
+    path = model.interpolate(first, last, steps=3, condition={"mask": told["mask"][1]})
+    ends = model.reconstruct(sample, {"mask": told["mask"][[1, 1]]})
+    assert_allclose(path["coords"][[0, 2]], ends["coords"], atol=1e-6)
+
+
+def test_conditions_are_drawn_where_they_are_not_asked_for():
+    model = field_vae()
+    drawn = model.draw_conditions(3, 5)
+    assert_allclose(model.generate(3, seed=5)["coords"], model.generate(3, drawn, seed=5)["coords"], atol=1e-6)
+
+
+def test_answers_in_data_units():
+    tenfold = keras.Input(SHAPE, name="sample")
+    to_units = keras.Model(tenfold, keras.layers.Rescaling(10.0)(tenfold))
+    plain, scaled = (kg.VAE(**conv_networks(True), data_decoder=units, seed=0) for units in (None, to_units))
+    scaled.set_weights(plain.get_weights())
+    data = images(3)
+    assert_allclose(scaled.reconstruct(data), 10 * plain.reconstruct(data), rtol=1e-5)
+    assert_allclose(scaled.generate(3, seed=1), 10 * plain.generate(3, seed=1), rtol=1e-5)
+    # On the scale of training.
+    assert_allclose(scaled.predict(data, verbose=0), plain.predict(data, verbose=0), rtol=1e-5)
+
+
+def test_refuses_what_is_no_sample():
+    model = field_vae()
+    sample, told = field_data(3)
+    mask = {"mask": told["mask"]}
+    with pytest.raises(kg.InputError, match="takes samples of coords, lattice. Received: lattice"):
+        model.encode({"lattice": sample["lattice"]}, mask)
+    with pytest.raises(kg.InputError, match="Received: one array"):
+        model.encode(images(3), mask)
+    with pytest.raises(kg.InputError, match="the same number of rows"):
+        model.encode({**sample, "lattice": sample["lattice"][:2]}, mask)
+    with pytest.raises(kg.InputError, match="needs a condition of mask. Received: None"):
+        model.encode(sample)
+    with pytest.raises(kg.InputError, match="takes no condition"):
+        kg.VAE(**conv_networks(True)).encode(images(2), mask)
+
+
+def test_signatures():
+    model = field_vae()
+    assert sorted(model.signatures()) == [
+        "encode", "predict_properties", "reconstruct", "sample", "sample_for", "serving_default",
+    ]  # fmt: skip
+    function, specs = model.signatures()["predict_properties"]
+    assert [spec.name for spec in specs] == ["coords", "lattice", "mask"]
+    sample, told = field_data(2)
+    answer = function(tf.constant(sample["coords"]), tf.constant(sample["lattice"]), tf.constant(told["mask"]))
+    expected = model.predict_properties(sample, {"mask": told["mask"]})["property"]
+    assert_allclose(answer["property"][:, 0], expected, rtol=1e-5)
