@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmatgen.errors import InputError
-from kmatgen.presets import Config, leaves
+from kmatgen.presets import DEFAULTS, Config, leaves, set_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ _MAY_CHANGE = ("fit.epochs", "fit.minutes", "fit.sample_every", "strategy")
 
 
 class Run:
-    """The folder of a run. Made with `Run.create` or `Run.open`.
+    """The folder of a run. A new one begins with `begin`, an earlier one with `Run.open`.
 
     It holds `config.json` (the resolved configuration), `data.json` (what the data were), `history.csv`,
     `checkpoints/`, `samples/`, `metrics.json` and `report.html`.
@@ -38,19 +39,6 @@ class Run:
         self.writes = writes
 
     @classmethod
-    def create(cls, folder: str | Path, config: Config, writes: bool = True) -> Run:
-        """Start a run in a folder that is missing or empty.
-
-        Raises:
-            InputError: The folder holds something already, or cannot be written.
-        """
-        if writes:
-            check_free(folder)
-        run = cls(Path(folder), config, writes)
-        run.write_json(CONFIG, config)
-        return run
-
-    @classmethod
     def open(cls, folder: str | Path, writes: bool = True) -> Run:
         """Open the folder of an earlier run.
 
@@ -63,28 +51,32 @@ class Run:
         return cls(folder, json.loads((folder / CONFIG).read_text(encoding="utf-8")), writes)
 
     def adopt(self, wanted: dict[str, Any]) -> None:
-        """Take over the settings given with a resume.
+        """Take over the settings given with a resume; they are written when training `begin`s.
 
         Args:
             wanted: Values by dotted path, only those that were given.
 
         Raises:
-            InputError: One of them differs from the run's own and would make it another run.
+            InputError: There is no such setting, or it differs from the run's own and would make it another run.
         """
-        own = dict(leaves(self.config))
+        own, defaults, changed = dict(leaves(self.config)), dict(leaves(DEFAULTS)), copy.deepcopy(self.config)
         for path, value in wanted.items():
+            if path in _MAY_CHANGE and path not in own:
+                # The run began before there was such a setting.
+                part, _, name = path.rpartition(".")
+                (changed[part] if part else changed)[name] = defaults[path]
+            set_path(changed, path, value)
             if path in own and own[path] != value and path not in _MAY_CHANGE:
                 raise InputError(
                     f"{self.folder} was trained with {path}={json.dumps(own[path])}; resume it without changing "
                     f"that, or start another run. Received: {path}={json.dumps(value)}."
                 )
-        for path, value in wanted.items():
-            *parents, last = path.split(".")
-            node = self.config
-            for part in parents:
-                node = node[part]
-            node[last] = value
-        self.write_json(CONFIG, self.config)
+        if wanted.get("fit.epochs", self.finished_epochs) < self.finished_epochs:
+            raise InputError(
+                f"{self.folder} has {self.finished_epochs} finished epochs; resume it with as many or more. "
+                f"Received: fit.epochs={wanted['fit.epochs']}."
+            )
+        self.config = changed
 
     @property
     def name(self) -> str:
@@ -161,18 +153,28 @@ class Run:
         if len(history) > epochs:
             self._replace(self.history_file, history.head(epochs).to_csv(index=False))
 
-    def check_data(self, description: dict[str, Any]) -> None:
-        """Note what the data are, or make sure that they are what the run began with."""
-        path = self.folder / "data.json"
-        if path.is_file():
-            before = self.read_json("data.json")["content_hash"]
-            if before != description["content_hash"]:
-                raise InputError(
-                    f"The data of {self.folder} have changed since it began; resume with the same files. "
-                    f"Received: content hash {description['content_hash']}, not {before}."
-                )
-        else:
+    def begin(self, description: dict[str, Any]) -> None:
+        """Write down what is to be trained on what, before training begins or goes on.
+
+        Args:
+            description: What the data are.
+        """
+        self.write_json(CONFIG, self.config)
+        if not (self.folder / "data.json").is_file():
             self.write_json("data.json", description)
+
+    def check_data(self, description: dict[str, Any]) -> None:
+        """Make sure that data are what the run began with, where it has begun.
+
+        Raises:
+            InputError: They are not.
+        """
+        before = self.read_json("data.json").get("content_hash")
+        if before is not None and before != description["content_hash"]:
+            raise InputError(
+                f"The data of {self.folder} have changed since it began; resume with the same files. "
+                f"Received: content hash {description['content_hash']}, not {before}."
+            )
 
     def read_json(self, name: str) -> Any:
         """The content of one of the run's JSON files, an empty dict where it is missing."""
@@ -203,5 +205,7 @@ def check_free(folder: str | Path) -> None:
         raise InputError(
             f"{folder} already holds a run; go on with --resume {folder}, or name another folder. Received: {folder}."
         )
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    if folder.is_file():
+        raise InputError(f"A run goes into a new or an empty folder. Received: {folder}, which is a file.")
+    if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"A run goes into a new or an empty folder. Received: {folder}, which holds other files.")

@@ -52,7 +52,7 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
     source = open_source(config["data"], config["seed"], progress=chief and verbose != 0)
     model = _build_under(strategy, config, source)
     _check_batch_size(strategy, config, model)
-    run = Run.create(folder, config, writes=chief)
+    run = Run(Path(folder), config, writes=chief)
     _check_agreement(strategy, run, source)
     return _fit(run, strategy, model, source, verbose)
 
@@ -210,6 +210,8 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
         pictured = 64 if source.crystals is None else MOST_CELLS
         pictures = SampleGrid(run.folder, pictured, options["sample_every"], seed, images=shown, condition=asked)
         callbacks = [logger, pictures, *callbacks]
+    # Whatever refuses the configuration has done so by now, and leaves no folder behind.
+    run.begin(source.description)
     started = time.perf_counter()
     try:
         model.fit(

@@ -174,6 +174,16 @@ class TestBadInput:
         assert "64" in sentence
         assert "48" in sentence
 
+    def test_images_too_small_among_others(self, capsys, micrographs, tmp_path):
+        Image.fromarray(np.zeros((8, 30), np.uint8)).save(micrographs / "tiny.png")
+        sentence = fails(capsys, "train", "vae", "--data", micrographs, "--strict", *TINY_OPTIONS)
+        assert "fit into every image" in sentence
+        assert "tiny.png with 8 x 30 pixels" in sentence
+        options = [*TINY_OPTIONS, "--epochs", "1"]
+        main(["train", "vae", "--data", str(micrographs), *options])
+        assert "tiny.png with 8 x 30 pixels" in capsys.readouterr().err
+        assert "tiny.png" in (tmp_path / "runs/vae/report.html").read_text()
+
     def test_mixed_channels(self, capsys, micrographs, rng):
         Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8)).save(micrographs / "colour.png")
         assert "colour.png" in fails(capsys, "train", "vae", "--data", micrographs, *TINY_OPTIONS)

@@ -41,7 +41,12 @@ def test_overrides():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("fit.epoch", 5, r"A setting is one of .*fit\.epochs.*Received: 'fit\.epoch'"),
+        ("fit.epoch", 5, r"fit has the settings epochs, batch_size, .*Received: 'fit\.epoch'"),
+        ("fitt.epochs", 5, r"A setting begins with one of preset, seed, .*fit.*Received: 'fitt\.epochs'"),
+        ("networks.encoder.config.filter", 5, r"networks\.encoder\.config has the settings latent_dim, filters"),
+        ("fit.batch_size", 0, r"fit\.batch_size is at least 1\. Received: 0\."),
+        ("fit.sample_every", 0, r"fit\.sample_every is at least 1\. Received: 0\."),
+        ("fit.epochs", None, r"fit\.epochs is at least 1\. Received: null\."),
         ("fit.epochs", "many", r"fit\.epochs takes a value like 30.*Received: \"many\""),
         ("fit.epochs", 2.5, r"Received: 2\.5"),
         ("fit.epochs.deep", 1, "Received: 'fit.epochs.deep'"),

@@ -134,7 +134,13 @@ def test_occupied_folders_are_refused_and_left_alone(run, tmp_path):
 def test_resume_with_other_settings_is_refused(run, tmp_path):
     with pytest.raises(kg.InputError, match=r"fit\.batch_size=8.*Received: fit\.batch_size=16"):
         training.resume(run.folder, {"fit.batch_size": 16, "fit.epochs": 9}, verbose=0)
-    assert Run.open(run.folder).config["fit"]["epochs"] == 2
+    with pytest.raises(kg.InputError, match=r"fit has the settings .*Received: 'fit\.epoch'"):
+        training.resume(run.folder, {"fit.epoch": 4}, verbose=0)
+    with pytest.raises(kg.InputError, match=r"fit\.epochs takes a value like 2\. Received: \"many\""):
+        training.resume(run.folder, {"fit.epochs": "many"}, verbose=0)
+    with pytest.raises(kg.InputError, match=r"has 2 finished epochs.*Received: fit\.epochs=1\."):
+        training.resume(run.folder, {"fit.epochs": 1}, verbose=0)
+    assert Run.open(run.folder).config == run.config
     with pytest.raises(kg.InputError, match="A run is a folder with a config.json"):
         training.resume(tmp_path / "nothing", verbose=0)
 
@@ -149,6 +155,15 @@ def test_changed_data_are_noticed_on_resume(tmp_path, rng):
     Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / "0.png")
     with pytest.raises(kg.InputError, match="have changed since it began"):
         training.resume(run.folder, {"fit.epochs": 2}, verbose=0)
+    assert Run.open(run.folder).config == config
+
+
+def test_a_setting_newer_than_the_run_can_be_given_on_resume(run, tmp_path):
+    config = json.loads((run.folder / "config.json").read_text())
+    del config["fit"]["minutes"], config["strategy"]
+    older = Run(tmp_path, config)
+    older.adopt({"fit.minutes": 5, "strategy": "none"})
+    assert (older.config["fit"]["minutes"], older.config["strategy"]) == (5, "none")
 
 
 def test_no_folder_is_made_for_data_that_cannot_be_used(tmp_path):
@@ -157,9 +172,19 @@ def test_no_folder_is_made_for_data_that_cannot_be_used(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_batch_larger_than_the_data_is_named(tmp_path):
-    with pytest.raises(kg.InputError, match="Received: 36 samples"):
-        training.train(tiny(**{"fit.batch_size": 64}), tmp_path / "run", verbose=0)
+@pytest.mark.parametrize(
+    ("setting", "value", "match"),
+    [
+        ("fit.batch_size", 64, "Received: 36 samples"),
+        ("fit.monitor", "val_accuracy", "Received: 'val_accuracy'"),
+        ("fit.minutes", -1, "minutes above 0"),
+    ],
+)
+def test_no_folder_is_made_for_settings_that_cannot_be_used(tmp_path, setting, value, match):
+    """Mended, the same command has to work."""
+    with pytest.raises(kg.InputError, match=match):
+        training.train(tiny(**{setting: value}), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_precision():

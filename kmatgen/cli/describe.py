@@ -91,7 +91,9 @@ def report_refused(description: dict[str, Any]) -> None:
     if refused:
         click.echo(f"{len(refused)} skipped:", err=True)
     for entry in refused[:_MOST_REFUSED]:
-        click.echo(f"  {entry['file']}: {entry['reason']}", err=True)
+        # Reasons of images name the file themselves.
+        named = entry["reason"] if entry["file"] in entry["reason"] else f"{entry['file']}: {entry['reason']}"
+        click.echo(f"  {named}", err=True)
     if len(refused) > _MOST_REFUSED:
         click.echo(f"  and {len(refused) - _MOST_REFUSED} more", err=True)
 

@@ -65,6 +65,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
 
     import_tensorflow()
     from kmatgen import training
+    from kmatgen.run import CONFIG
 
     folder = resumed or out or Path("runs") / preset
     verbose: str | int = 0 if quiet else "auto"
@@ -74,7 +75,9 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
         else:
             run = training.train(config, folder, verbose)
     except KeyboardInterrupt:
-        click.echo(f"\nInterrupted. Go on with: kmatgen train --resume {folder}", err=True)
+        begun = (folder / CONFIG).is_file()
+        way_on = f"Go on with: kmatgen train --resume {folder}" if begun else "Training had not begun."
+        click.echo(f"\nInterrupted. {way_on}", err=True)
         sys.exit(130)
     if not run.writes:
         return

@@ -107,9 +107,11 @@ def check_channels(channels: int | None) -> None:
 
 def _image_files(folder: Path) -> list[Path]:
     if folder.is_file():
-        raise InputError(f"find_micrographs needs a folder, for a file give its folder. Received: the file {folder}.")
+        raise InputError(f"Micrographs are given as the folder that they are in. Received: the file {folder}.")
     if not folder.is_dir():
-        raise InputError(f"find_micrographs needs a folder that exists. Received: {folder}.")
+        raise InputError(
+            f"Micrographs are given as the folder that they are in. Received: {folder}, which does not exist."
+        )
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path.relative_to(folder))]
     if not files:
         raise InputError(
@@ -168,6 +170,6 @@ def _check_agreement(found: Sequence[Micrograph]) -> None:
         example = next(item.path for item in found if item.channels == rare)
         listed = ", ".join(f"{number} with {count}" for count, number in sorted(counts.items()))
         raise InputError(
-            f"All images must have the same number of channels; channels=1 (luminance) or channels=3 (colour) makes "
-            f"them agree. Received: {listed} (for instance {example} has {rare})."
+            f"All images must have the same number of channels; train with --channels 1 (luminance) or 3 (colour), in "
+            f"Python with channels=1 or 3, to make them agree. Received: {listed} (for instance {example} has {rare})."
         )

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kmatgen.data.decoding import image_loader, image_table
 from kmatgen.data.inspection import check_channels, inspect_files
-from kmatgen.data.micrographs import Micrograph, Micrographs
+from kmatgen.data.micrographs import Micrograph, Micrographs, Refused
 from kmatgen.data.pipeline import map_with_draws
 from kmatgen.errors import InputError
 
@@ -74,11 +74,7 @@ def micrograph_patches(
     items = _inspected(files, channels, progress)
     total, skipped = patch_count(items, size, stride, per_image)
     if total == 0:
-        item = max(items, key=lambda item: min(item.height, item.width))
-        raise InputError(
-            f"A patch of {size} x {size} pixels must fit into at least one image; use a smaller size. "
-            f"Received: {item.path} with {item.height} x {item.width} pixels above the data bar as the largest."
-        )
+        raise _too_small(max(items, key=_least_side), size, "at least one image; use a smaller size", " as the largest")
     small = set(skipped)
     used = [item for item in items if item not in small] if small else items
     columns, constants = image_table(used, scale)
@@ -111,8 +107,29 @@ def patch_count(
         per_image: Random crops of every image, instead of tiles.
     """
     _check(size, stride, per_image)
-    skipped = tuple(item for item in files if min(item.height, item.width) < size)
+    skipped = tuple(item for item in files if _least_side(item) < size)
     return PatchCount(sum(_patches_of(item, size, stride, per_image) for item in files), skipped)
+
+
+def large_enough(files: Micrographs, size: int, strict: bool = False) -> Micrographs:
+    """The micrographs that hold a patch; the others are among those refused.
+
+    Args:
+        files: What `find_micrographs` found.
+        size: Side of a patch in pixels.
+        strict: Raise at the first that is too small.
+
+    Raises:
+        InputError: One is too small, with `strict`; or all are.
+    """
+    skipped = patch_count(files, size).skipped
+    if len(skipped) == len(files):
+        raise _too_small(max(files, key=_least_side), size, "at least one image; use a smaller size", " as the largest")
+    if strict and skipped:
+        raise _too_small(skipped[0], size, "every image with strict; use a smaller size or leave the image out")
+    refused = [Refused(item.path, str(_too_small(item, size, "an image"))) for item in skipped]
+    kept = (item for item in files if _least_side(item) >= size)
+    return Micrographs(kept, files.folder, (*files.refused, *refused))
 
 
 def patch_owners(
@@ -137,8 +154,19 @@ def patch_owners(
     return np.repeat([numbers[item.sha256] for item in files], counts)
 
 
+def _least_side(item: Micrograph) -> int:
+    return min(item.height, item.width)
+
+
+def _too_small(item: Micrograph, size: int, where: str, which: str = "") -> InputError:
+    return InputError(
+        f"A patch of {size} x {size} pixels must fit into {where}. "
+        f"Received: {item.path} with {item.height} x {item.width} pixels above the data bar{which}."
+    )
+
+
 def _patches_of(item: Micrograph, size: int, stride: int | None, per_image: int | None) -> int:
-    if min(item.height, item.width) < size:
+    if _least_side(item) < size:
         return 0
     step = stride or size
     return per_image or ((item.height - size) // step + 1) * ((item.width - size) // step + 1)

@@ -16,7 +16,7 @@ from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs
 from kmatgen.data.opened import MOST_TEST_SAMPLES, Source, opened, opened_with_classes, with_phase_fractions
-from kmatgen.data.patches import micrograph_patches, patch_count, patch_owners
+from kmatgen.data.patches import large_enough, micrograph_patches, patch_count, patch_owners
 from kmatgen.data.phases import phase_fields
 from kmatgen.data.pipeline import from_tfds, tfds_classes
 from kmatgen.data.polycrystals import polycrystal
@@ -137,10 +137,11 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         channels=data["channels"],
         progress=progress,
     )
+    files = large_enough(files, data["size"], options["strict"])
     if len({file.path for file in files}) < 2:
         raise InputError(
             "Training and held-out patches come from different images, so at least 2 are needed. "
-            f"Received: {len(files)} usable in {folder}."
+            f"Received: {len({file.path for file in files})} usable in {folder}."
         )
     train_files, test_files = split_files(files, data["test_fraction"], seed)
     tiles = {"size": data["size"], "stride": options["stride"]}
@@ -180,10 +181,8 @@ def _crops(options: dict[str, Any], files: Micrographs, size: int, most: int | N
     """How many random crops of each image make about `most` patches; None for tiles, where they are no more."""
     if options["stride"] or options["per_image"]:
         return options["per_image"]
-    tiles, skipped = patch_count(files, size)
-    if most is None or tiles <= most:
-        return None
-    return max(1, round(most / (len(files) - len(skipped))))
+    tiles = patch_count(files, size).total
+    return None if most is None or tiles <= most else max(1, round(most / len(files)))
 
 
 def _crystals(data: dict[str, Any], seed: int, progress: bool) -> Source:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmatgen.errors import InputError
-from kmatgen.presets.settings import FROM_DATA, Config
+from kmatgen.presets.settings import FROM_DATA, LEAST, Config
 
 
 def merge(config: Config, changes: Config) -> None:
@@ -25,20 +25,34 @@ def set_path(config: Config, path: str, value: Any) -> None:
 
     A whole number is taken where a fraction is expected; otherwise the type stays what it was, except that
     `None` may become anything.
+
+    Raises:
+        InputError: There is no such path, or it does not take such a value.
     """
-    *parents, last = path.split(".")
-    node: Any = config
-    for part in parents:
-        node = node.get(part) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or last not in node:
-        known = ", ".join(leaf for leaf, _ in leaves(config))
-        raise InputError(f"A setting is one of {known}. Received: {path!r}.")
+    node, last = _holder(config, path)
     old = node[last]
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if old not in (None, FROM_DATA) and value is not None and type(value) is not type(old):
         raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
+    least = LEAST.get(path)
+    if least is not None and (value is None or value < least):
+        raise InputError(f"{path} is at least {least}. Received: {json.dumps(value)}.")
     node[last] = value
+
+
+def _holder(config: Config, path: str) -> tuple[Config, str]:
+    """The part of a configuration that a path ends in, and the path's last name there."""
+    node, *parents = config, *path.split(".")
+    for depth, name in enumerate(parents):
+        if not isinstance(node, dict) or name not in node:
+            where = ".".join(parents[:depth])
+            known = ", ".join(node) if isinstance(node, dict) and node else "nothing"
+            within = f"{where} has the settings {known}" if where else f"A setting begins with one of {known}"
+            raise InputError(f"{within}. Received: {path!r}.")
+        if depth < len(parents) - 1:
+            node = node[name]
+    return node, parents[-1]
 
 
 def filled_in(config: Any, facts: Mapping[str, Any]) -> Any:

@@ -90,3 +90,14 @@ DEFAULTS: Config = {
         "monitor": "val_mmd",
     },
 }
+
+# The least value of settings that count something, by dotted path.
+LEAST = {
+    "data.size": 1,
+    "fit.epochs": 1,
+    "fit.batch_size": 1,
+    "fit.passes": 1,
+    "fit.sample_every": 1,
+    "fit.evaluate_every": 0,
+    "fit.evaluate_n": 2,
+}

@@ -69,7 +69,7 @@ def test_unusable_files_are_collected_or_refused(tmp_path):
 
 
 def test_folders_that_cannot_be_used(tmp_path):
-    with pytest.raises(InputError, match=r"a folder that exists\. Received: .*none\."):
+    with pytest.raises(InputError, match=r"Received: .*none, which does not exist\."):
         find_micrographs(tmp_path / "none")
     with pytest.raises(InputError, match="Received: an empty folder"):
         find_micrographs(tmp_path)
@@ -88,7 +88,7 @@ def test_channels_must_agree(tmp_path):
     with pytest.raises(InputError) as error:
         find_micrographs(tmp_path)
     message = str(error.value)
-    assert "channels=1 (luminance) or channels=3 (colour)" in message
+    assert "--channels 1 (luminance) or 3 (colour)" in message
     assert f"Received: 2 with 1, 1 with 3 (for instance {tmp_path / 'c.png'} has 3)." in message
     assert [item.channels for item in find_micrographs(tmp_path, channels=1)] == [1, 1, 1]
     assert [item.stored_channels for item in find_micrographs(tmp_path, channels=3)] == [1, 1, 3]

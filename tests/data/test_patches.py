@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from kmatgen.data.inspection import find_micrographs
-from kmatgen.data.patches import micrograph_patches, patch_count
+from kmatgen.data.patches import large_enough, micrograph_patches, patch_count
 from kmatgen.data.reading import read_pages
 from kmatgen.errors import InputError
 
@@ -156,6 +156,23 @@ def test_small_images_are_skipped(tmp_path):
     assert patch_count(files, 8, per_image=9).total == 9
     with pytest.raises(InputError, match=r"A patch of 64 x 64 .* Received: .*a\.png with 20 x 30 pixels"):
         micrograph_patches(files, 64)
+
+
+def test_images_without_room_for_a_patch_are_refused(tmp_path):
+    write(tmp_path / "a.png", (20, 30))
+    write(tmp_path / "b.png", (7, 30))
+    files = find_micrographs(tmp_path)
+    kept = large_enough(files, 8)
+    assert [item.path.name for item in kept] == ["a.png"]
+    assert [item.path.name for item in kept.refused] == ["b.png"]
+    assert "8 x 8 pixels must fit into an image. Received" in kept.refused[0].reason
+    assert large_enough(files, 7) == files
+    with pytest.raises(InputError, match=r"every image with strict.*Received: .*b\.png with 7 x 30"):
+        large_enough(files, 8, strict=True)
+    with pytest.raises(
+        InputError, match=r"at least one image.*a\.png with 20 x 30 pixels above the data bar as the la"
+    ):
+        large_enough(files, 64)
 
 
 def test_pages_and_the_data_bar(tmp_path):
