@@ -9,6 +9,9 @@ from kmatgen.diffusion import EmpiricalPrior, Field, Periodic
 
 # Length of a cell edge on the scale of interchangeable sites, see `kmatgen.representations.PointCloud`.
 CELL_LENGTH = 4.0
+# Of the way to where the denoiser wants a site, in each step of sampling. With a model of carbon_24 trained for
+# 7 minutes, 60 % of 100 crystals are then like real ones, with .1 to .5 53 to 61 %, along the velocity alone 10 %.
+PULL = 0.3
 
 
 def crystal_parts(crystals: CrystalSource) -> dict[str, Any]:
@@ -16,12 +19,13 @@ def crystal_parts(crystals: CrystalSource) -> dict[str, Any]:
 
     Returns:
         `decoder` to physical units, of a VAE its `data_decoder`; `condition` for the builders of networks; `prior` that
-        draws conditions of training crystals, their masks among them, where `generate` is not given any; `fields`: of a
-        set of sites the coordinates are periodic, and nothing is asked of sites that are not there; `properties` for a
-        VAE to predict.
+        draws conditions of training crystals, their masks among them, where `generate` is not given any; `cell` for a
+        denoiser of sets of sites: what the lattice means in space; `fields`: of a set of sites the coordinates are
+        periodic, and nothing is asked of sites that are not there; `properties` for a VAE to predict.
     """
     conditions = crystals.conditions_of(crystals.train)
-    fields = {"species": Field(mask="mask"), "coords": Field(Periodic(CELL_LENGTH, -CELL_LENGTH / 2), mask="mask")}
+    places = Periodic(CELL_LENGTH, -CELL_LENGTH / 2, interchangeable=True, pull=PULL)
+    fields = {"species": Field(mask="mask"), "coords": Field(places, mask="mask")}
     there = crystals.fields(crystals.test[:1])
     decoder = crystals.decoder
     return {
@@ -29,6 +33,7 @@ def crystal_parts(crystals: CrystalSource) -> dict[str, Any]:
         "data_decoder": decoder,
         "condition": crystals.condition_specs,
         "prior": None if conditions is None else EmpiricalPrior.of(conditions),
+        "cell": crystals.representation if crystals.are_sets else None,
         "fields": {name: field for name, field in fields.items() if name in there} if crystals.are_sets else None,
         "properties": crystals.properties.specs or None,
     }

@@ -22,6 +22,7 @@ _HOMES = {
         "kmatgen.layers",
         "kmatgen.diffusion.prior",
         "kmatgen.representations.active",
+        "kmatgen.representations.cell_metric",
         "kmatgen.representations.decoder",
         "kmatgen.representations.point_cloud_decoder",
     ),

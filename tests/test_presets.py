@@ -13,7 +13,7 @@ def test_every_preset_builds_and_is_json(name):
     facts = {"condition": condition, "classes": 10, "threshold": 0.5}
     shape = (32, 32, 1)
     if config["data"]["source"] == "prototypes":
-        left = ("decoder", "data_decoder", "fields", "prior", "condition", "properties")
+        left = ("decoder", "data_decoder", "cell", "fields", "prior", "condition", "properties")
         facts |= {"decay_steps": 10, **dict.fromkeys(left)}
         shape = {"lattice": (1,), "coords": (5,)}
     model = training.build_model(config, shape, facts)

@@ -49,6 +49,10 @@ class Gaussian:
         """Pure noise."""
         return tf.random.stateless_normal(shape, seed)
 
+    def couple(self, clean: tf.Tensor, noise: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """Noise as it is: all places stay their own."""
+        return noise
+
     def corrupt(self, clean: tf.Tensor, noise: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """The field at a time."""
         return self.schedule.alpha(time) * clean + self.schedule.sigma(time) * noise
@@ -111,21 +115,37 @@ class Periodic:
     uniform, whatever the data, and no place on the circle is special, unlike for wrapped coordinates that are treated
     as numbers. A denoiser reads such a field best through sines and cosines.
 
+    Of interchangeable places, as those of the atoms of a crystal, the drawn ones may be given to the clean ones in any
+    order, and of a crystal no origin is special: each clean place takes a near one, and their mean difference is left
+    out. Paths are then short and cross little, and the denoiser has less to guess.
+
     Args:
         period: Of the coordinates: 1 for fractional ones.
         start: Smallest value of a wrapped coordinate: values lie in `[start, start + period)`.
+        interchangeable: Whether the places of a field `(batch, places, axes)` may be exchanged, and moved together.
+        pull: Least share of the way to the clean field, as the denoiser sees it, that a step of sampling goes, from 0
+            to below 1. 0 follows the velocity; more lets the field settle where the denoiser wants it, again and again
+            at smaller and smaller times, as a relaxation does. Errors of the denoiser then do not add up.
 
     Raises:
-        InputError: The period is not positive.
+        InputError: The period is not positive, or the pull not in its range.
 
-    Source: Chen and Lipman 2024, section 3.2 (flat torus); Miller et al. 2024 (FlowMM), section 4.
+    Source: Chen and Lipman 2024, section 3.2 (flat torus); Miller et al. 2024 (FlowMM), section 4; near pairs as in
+    Klein, Kraemer and Noe 2023 (equivariant flow matching), section 4; velocities that grow towards time 0 are the
+    "anneal" of FlowMM, here without a bound on the number of steps.
     """
 
-    def __init__(self, period: float = 1.0, start: float = 0.0) -> None:
+    def __init__(
+        self, period: float = 1.0, start: float = 0.0, interchangeable: bool = False, pull: float = 0.0
+    ) -> None:
         if not period > 0:
             raise InputError(f"period is positive. Received: {period}.")
+        if not 0 <= pull < 1:
+            raise InputError(f"pull is at least 0 and below 1. Received: {pull}.")
         self.period = float(period)
         self.start = float(start)
+        self.interchangeable = bool(interchangeable)
+        self.pull = float(pull)
 
     def wrap(self, values: tf.Tensor) -> tf.Tensor:
         """Values in `[start, start + period)`."""
@@ -138,6 +158,23 @@ class Periodic:
     def draw(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Uniform places."""
         return self.start + self.period * tf.random.stateless_uniform(shape, seed)
+
+    def couple(self, clean: tf.Tensor, noise: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """Drawn places for clean ones: near ones, about the same centre, where places are interchangeable.
+
+        Args:
+            clean: Clean field.
+            noise: Drawn places of the same shape.
+            mask: `(batch, places)`, 1 where there is one. `None`: everywhere.
+        """
+        if not self.interchangeable:
+            return noise
+        there = tf.ones(tf.shape(clean)[:2]) if mask is None else mask
+        squares = tf.reduce_sum(tf.square(self.shortest(noise[:, None] - clean[:, :, None])), axis=-1)
+        noise = tf.gather(noise, nearest_pairs(squares, there), batch_dims=1)
+        difference = self.shortest(noise - clean) * there[..., None]
+        count = tf.maximum(tf.reduce_sum(there, axis=1), 1.0)[:, None, None]
+        return self.wrap(noise - tf.reduce_sum(difference, axis=1, keepdims=True) / count)
 
     def corrupt(self, clean: tf.Tensor, noise: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """The field at a time."""
@@ -159,18 +196,43 @@ class Periodic:
         self, noisy: tf.Tensor, prediction: tf.Tensor, time: tf.Tensor, to: tf.Tensor, eta: tf.Tensor, fresh: tf.Tensor
     ) -> tf.Tensor:
         """One step back along the velocity; without fresh noise, also beside fields that take some."""
-        return self.wrap(noisy - (time - to) * prediction / self._scale)
+        way = tf.maximum(time - to, self.pull * time)
+        return self.wrap(noisy - way * prediction / self._scale)
 
     @property
     def _scale(self) -> float:
-        # A uniform difference has a standard deviation of period / sqrt(12).
-        return 12.0**0.5 / self.period
+        # A uniform difference has a standard deviation of period / sqrt(12), that of near pairs of about period / 6.
+        return (6.0 if self.interchangeable else 12.0**0.5) / self.period
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to make it again."""
-        return {"period": self.period, "start": self.start}
+        return {name: getattr(self, name) for name in ("period", "start", "interchangeable", "pull")}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Periodic:
         """From what `get_config` returned."""
         return cls(**config)
+
+
+def nearest_pairs(costs: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+    """A column for each row, the cheapest pair of all first: a good assignment, if not the best, at little cost.
+
+    Args:
+        costs: `(batch, n, n)`, from 0 to well below 1e3.
+        there: `(batch, n)`: rows and columns that are 0 here are paired among themselves, last.
+
+    Returns:
+        `(batch, n)` int32, a permutation for each batch.
+    """
+    n = tf.shape(costs)[1]
+    absent = 1.0 - there
+    costs += 1e6 * tf.abs(there[:, :, None] - there[:, None, :]) + 1e3 * absent[:, :, None]
+
+    def pair(number: tf.Tensor, costs: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        best = tf.argmin(tf.reshape(costs, [-1, n * n]), axis=1, output_type=tf.int32)
+        row, column = tf.one_hot(best // n, n), tf.one_hot(best % n, n)
+        costs += 1e9 * tf.maximum(row[:, :, None], column[:, None, :])
+        return number + 1, costs, columns + tf.cast(row, tf.int32) * (best % n)[:, None]
+
+    begin = (tf.constant(0), costs, tf.zeros(tf.shape(costs)[:2], tf.int32))
+    return tf.while_loop(lambda number, *_: number < n, pair, begin)[2]

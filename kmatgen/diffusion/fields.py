@@ -31,6 +31,10 @@ class Field:
         self.corruption = None if corruption is None else registry.get("corruption", corruption)
         self.mask = mask
 
+    def mask_of(self, condition: Any) -> tf.Tensor | None:
+        """Where the field exists, None where it is everywhere."""
+        return None if self.mask is None else tf.cast(condition[self.mask], tf.float32)
+
     def loss(self, error: tf.Tensor, condition: Any, weight: tf.Tensor | float = 1.0) -> tf.Tensor:
         """Mean squared error, over what exists.
 
@@ -48,9 +52,9 @@ class Field:
             values: `(batch, ...)`, float32.
             condition: Of the batch: a dict that has the mask.
         """
-        if self.mask is None:
+        mask = self.mask_of(condition)
+        if mask is None:
             return tf.reduce_mean(values)
-        mask = tf.cast(condition[self.mask], tf.float32)
         mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (len(values.shape) - len(mask.shape))], axis=0))
         mask = tf.broadcast_to(mask, tf.shape(values))
         return tf.reduce_sum(mask * values) / tf.maximum(tf.reduce_sum(mask), 1.0)

@@ -4,7 +4,9 @@ from kmatgen.layers.batch_normalization import BatchNormalization
 from kmatgen.layers.conditional_batch_normalization import ConditionalBatchNormalization
 from kmatgen.layers.layer_normalization import LayerNormalization
 from kmatgen.layers.modulated_normalization import ModulatedNormalization
+from kmatgen.layers.pair_forces import PairForces
 from kmatgen.layers.periodic_differences import PeriodicDifferences
+from kmatgen.layers.periodic_neighbours import PeriodicNeighbours
 from kmatgen.layers.periodic_padding import PeriodicPadding
 from kmatgen.layers.site_attention import SiteAttention
 from kmatgen.layers.spectral_normalization import SpectralNormalization, update_spectral_norms
@@ -17,7 +19,9 @@ __all__ = [
     "ConditionalBatchNormalization",
     "LayerNormalization",
     "ModulatedNormalization",
+    "PairForces",
     "PeriodicDifferences",
+    "PeriodicNeighbours",
     "PeriodicPadding",
     "RestoreSites",
     "SiteAttention",

@@ -236,6 +236,10 @@ class Diffusion(DenoisingSampler, GenerativeModel):
                 tf.random.stateless_uniform(tf.shape(time), fold_seed(seed, 1)) >= self.condition_dropout, tf.float32
             )
         noise = self.draw_noise(length_of(clean), fold_seed(seed, 2))
+        noise = {
+            name: corruption.couple(clean[name], noise[name], self.fields[name].mask_of(condition))
+            for name, corruption in self.corruptions.items()
+        }
         predictions = self.predict_fields(self.corrupt(clean, noise, time), time, condition, known, training)
         losses = {}
         for name, corruption in self.corruptions.items():

@@ -20,6 +20,7 @@ def crystal_denoiser(
     width: int | None = None,
     blocks: int = 4,
     period: float = 4.0,
+    cell: Any = None,
     condition: Conditions = None,
     name: str = "denoiser",
 ) -> keras.Model:
@@ -27,9 +28,10 @@ def crystal_denoiser(
 
     Args:
         sample_shape: Shape of each field by name.
-        width: Units of a block, or channels of a site. `None`: 256 and 128.
+        width: Units of a block, or channels of a site. `None`: 256 and 96.
         blocks: Number of blocks.
         period: Length of a cell edge in the scale of `coords`, for sets of sites.
+        cell: What the lattice of sets of sites means, see `site_transformer`.
         condition: See `kmatgen.networks.conditions`.
         name: Name of the network.
 
@@ -38,7 +40,12 @@ def crystal_denoiser(
     """
     check_crystals(sample_shape)
     if len(sample_shape["coords"]) == 2:
-        return site_transformer(sample_shape, width or 128, blocks, period=period, condition=condition, name=name)
+        width = width or 96
+        # About 16 channels a head.
+        heads = max(count for count in range(1, 2 + width // 16) if width % count == 0)
+        return site_transformer(
+            sample_shape, width, blocks, heads, period=period, cell=cell, condition=condition, name=name
+        )
     return film_mlp(sample_shape, width or 256, blocks, condition=condition, name=name)
 
 

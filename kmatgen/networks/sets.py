@@ -8,9 +8,18 @@ import keras
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import ModulatedNormalization, PeriodicDifferences, RestoreSites, SiteAttention, TrimSites
+from kmatgen.layers import (
+    ModulatedNormalization,
+    PairForces,
+    PeriodicDifferences,
+    PeriodicNeighbours,
+    RestoreSites,
+    SiteAttention,
+    TrimSites,
+)
 from kmatgen.networks.conditions import Conditions
 from kmatgen.networks.film import denoiser_inputs, modulation
+from kmatgen.representations.cell_metric import CellMetric
 
 
 def site_transformer(
@@ -21,6 +30,9 @@ def site_transformer(
     pair_width: int = 32,
     frequencies: int = 6,
     period: float = 1.0,
+    cell: Any = None,
+    radial: int = 12,
+    cutoff: float = 5.0,
     condition: Conditions = None,
     name: str = "site_transformer",
 ) -> keras.Model:
@@ -39,6 +51,10 @@ def site_transformer(
         pair_width: Channels of a pair of sites.
         frequencies: Waves that a difference is described by, for each axis.
         period: Length of a cell edge in the scale of `coords`.
+        cell: A fitted `kmatgen.representations.PointCloud`, which knows what the lattice's numbers mean: sites then see
+            their distances in Angstrom, and pull each other along the directions between them. `None`: they do not.
+        radial: Functions that a distance is described by.
+        cutoff: Sites farther from each other, in Angstrom, do not see their distance.
         condition: See `kmatgen.networks.conditions`: entries by name, one of them `mask` of size `sites`.
         name: Name of the model.
 
@@ -67,7 +83,16 @@ def site_transformer(
     of_sites = {key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask) for key, field in of_sites.items()}
     fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(of_sites["coords"])
     pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
-    x = _described(of_sites, present, vector, width)
+    described = [layers.Reshape((-1, 1), name="present_column")(present)]
+    described += [field for key, field in of_sites.items() if key != "coords"]
+    directions = None
+    if cell is not None:
+        lattice = {key: field for key, field in of_cell.items() if key == "lattice"}
+        metric = CellMetric(cell, name="metric")({"mask": mask, **lattice})
+        near, directions = PeriodicNeighbours(radial, cutoff, name="neighbours")(fractional, metric)
+        pairs = layers.Concatenate(name="pairs")([pairs, near])
+        described.append(layers.Dot(axes=(2, 1), name="around")([near, present]))
+    x = _described(described, vector, width)
     for block in range(blocks):
         x = _block(x, pairs, vector, present, (width, heads, pair_width), block)
     x = ModulatedNormalization(name="norm")(x, vector)
@@ -81,15 +106,17 @@ def site_transformer(
         key: RestoreSites(sites, dtype="float32", name=f"{key}_restored")(_head(x, field.shape[-1], key))
         for key, field in of_sites.items()
     }
+    if directions is not None:
+        forces = PairForces(pair_width, name="forces")(x, pairs, directions, present)
+        forces = RestoreSites(sites, dtype="float32", name="forces_restored")(forces)
+        outputs["coords"] = layers.Add(dtype="float32", name="coords_out")([outputs["coords"], forces])
     outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
     return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
 
 
-def _described(of_sites: dict[str, Any], present: Any, vector: Any, width: int) -> Any:
-    """What a site is by itself, whatever is around it: its element, and the cell that it is in."""
-    column = layers.Reshape((-1, 1), name="present_column")(present)
-    described = [column, *(field for key, field in of_sites.items() if key != "coords")]
-    x = layers.Concatenate(name="sites")(described) if len(described) > 1 else column
+def _described(described: list[Any], vector: Any, width: int) -> Any:
+    """What a site is by itself: its element, how far others are from it, and the cell that it is in."""
+    x = layers.Concatenate(name="sites")(described) if len(described) > 1 else described[0]
     cell = layers.Reshape((1, width), name="cell")(layers.Dense(width, name="cell_dense")(vector))
     return layers.Add(name="sites_of_cell")([layers.Dense(width, name="dense")(x), cell])
 

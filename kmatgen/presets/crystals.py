@@ -13,12 +13,12 @@ def crystal_diffusion(**data: Any) -> Config:
         "data": {"source": "prototypes", "crystals": {"representation": {"bits": True}}, **data},
         "model": {
             "class_name": "diffusion",
-            "config": {"decoder": FROM_DATA, "fields": FROM_DATA, "prior": FROM_DATA, "steps": 100},
+            "config": {"decoder": FROM_DATA, "fields": FROM_DATA, "prior": FROM_DATA, "steps": 200},
         },
         "networks": {
             "denoiser": {
                 "builder": "crystal_denoiser",
-                "config": {"width": None, "blocks": 4, "condition": FROM_DATA},
+                "config": {"width": None, "blocks": 4, "cell": FROM_DATA, "condition": FROM_DATA},
             }
         },
         "compile": {
@@ -26,7 +26,7 @@ def crystal_diffusion(**data: Any) -> Config:
             "condition_dropout": 0.0,
             "steps_per_execution": 16,
         },
-        "fit": {"epochs": 28, "batch_size": 128, "passes": 40, "ema": 0.999},
+        "fit": {"epochs": 32, "batch_size": 128, "passes": 40, "ema": 0.999},
     }
 
 

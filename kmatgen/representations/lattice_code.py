@@ -41,17 +41,35 @@ def decode_lattice(numbers: tf.Tensor, n_sites: tf.Tensor, code: str) -> tf.Tens
         n_sites: `(n, 1)` number of sites.
         code: As for `encode_lattice`.
     """
-    size = tf.math.log(tf.maximum(n_sites, 1.0)) / 3
     if code == "lengths":
+        size = tf.math.log(tf.maximum(n_sites, 1.0)) / 3
         return tf.concat([tf.exp(numbers[:, :3] + size), numbers[:, 3:] * 10 + 90], axis=1)
-    # In float64, since angles near 90 degrees are small differences.
-    numbers = tf.cast(numbers, tf.float64) / _WEIGHTS
-    diagonal, rest = tf.cast(size, tf.float64) + numbers[:, :3], numbers[:, 3:]
-    order = [0, 5, 4, 5, 1, 3, 4, 3, 2]
-    matrix = tf.reshape(tf.gather(tf.concat([diagonal, rest], axis=1), order, axis=1), [-1, 3, 3])
-    values, axes = tf.linalg.eigh(matrix)
-    metric = tf.matmul(axes * tf.exp(2 * values)[:, None], axes, transpose_b=True)
+    metric = metric_tensor(numbers, n_sites, code)
     lengths = tf.sqrt(tf.linalg.diag_part(metric))
     cosines = tf.stack([metric[:, i, j] / (lengths[:, i] * lengths[:, j]) for i, j in ((1, 2), (0, 2), (0, 1))], axis=1)
     angles = tf.acos(tf.clip_by_value(cosines, -1.0, 1.0)) * (180 / np.pi)
     return tf.cast(tf.concat([lengths, angles], axis=1), tf.float32)
+
+
+def metric_tensor(numbers: tf.Tensor, n_sites: tf.Tensor, code: str) -> tf.Tensor:
+    """The metric tensor of the cell, the products a_i . a_j in square Angstrom, `(n, 3, 3)` float64.
+
+    Args:
+        numbers: `(n, 6)` of `encode_lattice`.
+        n_sites: `(n, 1)` number of sites.
+        code: As for `encode_lattice`.
+    """
+    order = [0, 5, 4, 5, 1, 3, 4, 3, 2]
+    if code == "lengths":
+        parameters = tf.cast(decode_lattice(numbers, n_sites, code), tf.float64)
+        lengths = parameters[:, :3]
+        cosines = tf.concat([tf.ones_like(lengths), tf.cos(parameters[:, 3:] * (np.pi / 180))], axis=1)
+        return lengths[:, :, None] * lengths[:, None, :] * tf.reshape(tf.gather(cosines, order, axis=1), [-1, 3, 3])
+    # In float64, since angles near 90 degrees are small differences.
+    size = tf.cast(tf.math.log(tf.maximum(n_sites, 1.0)) / 3, tf.float64)
+    numbers = tf.cast(numbers, tf.float64) / _WEIGHTS
+    diagonal, rest = size + numbers[:, :3], numbers[:, 3:]
+    matrix = tf.reshape(tf.gather(tf.concat([diagonal, rest], axis=1), order, axis=1), [-1, 3, 3])
+    values, axes = tf.linalg.eigh(matrix)
+    # Lengths up to those of a cell of 3,000 Angstrom: pure noise may ask for more.
+    return tf.matmul(axes * tf.exp(2 * tf.clip_by_value(values, -8.0, 8.0))[:, None], axes, transpose_b=True)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from kmatgen.registry import register
-from kmatgen.representations.lattice_code import decode_lattice
+from kmatgen.representations.lattice_code import decode_lattice, metric_tensor
 from kmatgen.representations.point_cloud import PointCloud
 from kmatgen.representations.site_rows import into_cell
 
@@ -43,16 +43,20 @@ class PointCloudDecoder(keras.layers.Layer):
         present = fields["mask"] > 0.5
         mask = tf.cast(present, tf.float32)
         return {
-            "lattice": self._lattice(fields["lattice"], mask),
+            "lattice": decode_lattice(*self._lattice_code(fields["lattice"], mask)),
             "species": tf.where(present, self._nearest_element(fields["species"]), 0),
             "coords": self._coords(fields["coords"]) * mask[..., None],
             "mask": mask,
         }
 
-    def _lattice(self, lattice: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def metric(self, lattice: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """The metric tensor of the cell, see `kmatgen.representations.lattice_code.metric_tensor`."""
+        return metric_tensor(*self._lattice_code(lattice, mask))
+
+    def _lattice_code(self, lattice: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, str]:
         values = tf.matmul(lattice * self._constant("lattice_scale"), self._constant("lattice_axes"), transpose_b=True)
         values += self._constant("lattice_mean")
-        return decode_lattice(values, tf.reduce_sum(mask, axis=1, keepdims=True), self.representation.lattice)
+        return values, tf.reduce_sum(mask, axis=1, keepdims=True), self.representation.lattice
 
     def _nearest_element(self, species: tf.Tensor) -> tf.Tensor:
         codes = self._constant("codes")

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
+from scipy.optimize import linear_sum_assignment
 
 import kmatgen as kg
 from kmatgen.diffusion import Gaussian, Periodic
+from kmatgen.diffusion.corruption import nearest_pairs
 
 
 @pytest.mark.parametrize("target", ["velocity", "noise", "sample"])
@@ -64,10 +66,52 @@ def test_uniform_velocity_has_unit_variance():
     assert_allclose(np.std(periodic.target_of(tf.zeros(20000), noise, None)), 1.0, atol=0.02)
 
 
+def test_pairs_are_permutations_and_near(rng):
+    places = rng.random((20, 2, 8, 3)).astype("float32")
+    costs = np.square(places[:, 0, :, None] - places[:, 1, None]).sum(-1)
+    there = np.ones((20, 8), np.float32)
+    there[:10, 5:] = 0
+    columns = nearest_pairs(costs, there).numpy()
+    assert_allclose(np.sort(columns, axis=1), np.tile(np.arange(8), (20, 1)))
+    assert_allclose(columns[:10, 5:] >= 5, np.ones((10, 3)))
+    best = [cost[linear_sum_assignment(cost)].sum() for cost in costs[10:]]
+    found = np.take_along_axis(costs, columns[..., None], axis=2)[10:].sum((1, 2))
+    assert np.all(found >= np.array(best) - 1e-5)
+    assert found.mean() < 1.6 * np.mean(best)
+    assert found.mean() < 0.6 * costs[10:].mean(2).sum(1).mean()
+
+
+def test_interchangeable_places_take_near_noise_about_the_same_centre(rng):
+    periodic = Periodic(period=2.0, start=-1.0, interchangeable=True)
+    clean, noise = (tf.constant(rng.uniform(-1, 1, (4, 6, 3)), tf.float32) for _ in range(2))
+    there = np.ones((4, 6), np.float32)
+    there[0, 4:] = 0
+    coupled = periodic.couple(clean, noise, tf.constant(there)).numpy()
+    squares = np.square(periodic.shortest(noise[:, None] - clean[:, :, None])).sum(-1)
+    paired = np.take_along_axis(noise.numpy(), nearest_pairs(squares, there).numpy()[..., None], axis=1)
+    for moved, place, count in zip(coupled, paired, (4, 6, 6, 6), strict=True):
+        shift = moved[:count] - place[:count]
+        assert_allclose(periodic.shortest(tf.constant(shift - shift[0])), np.zeros((count, 3)), atol=1e-5)
+    difference = periodic.shortest(coupled - clean).numpy() * there[..., None]
+    assert_allclose(difference.sum(axis=1), np.zeros((4, 3)), atol=1e-5)
+    assert np.square(difference).mean() < 0.7 * np.square(periodic.shortest(noise - clean)).mean()
+    assert_allclose(Periodic(2.0, -1.0).couple(clean, noise, tf.constant(there)), noise)
+
+
+def test_pull_goes_a_share_of_the_way_to_what_is_seen():
+    periodic = Periodic(pull=0.25)
+    clean, noise = tf.constant([0.2]), tf.constant([0.4])
+    velocity = periodic.target_of(clean, noise, None)
+    # A share of 1/4 where a step of time is less, the step where it is more, all of the way at the end.
+    for time, to, expected in ((1.0, 0.9, 0.35), (1.0, 0.5, 0.3), (0.1, 0.0, 0.38)):
+        found = periodic.step(noise, velocity, tf.constant(time), tf.constant(to), 0.0, None)
+        assert_allclose(found, [expected], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "make",
-    [lambda: Gaussian(target="speed"), lambda: Gaussian(limits=(1, 1)), lambda: Periodic(0.0),
-     lambda: Gaussian("quadratic")],
+    [lambda: Gaussian(target="speed"), lambda: Gaussian(limits=(1, 1)), lambda: Gaussian("quadratic"),
+     lambda: Periodic(0.0), lambda: Periodic(pull=1.0)],
 )  # fmt: skip
 def test_bad_arguments(make):
     with pytest.raises(kg.InputError, match="Received: "):

@@ -5,14 +5,18 @@ from numpy.testing import assert_allclose
 
 import kmatgen as kg
 from kmatgen.networks import site_transformer
+from kmatgen.representations import PointCloud
+from tests.representations.crystals import triclinic
 
 FIELDS = {"lattice": (6,), "species": (4, 2), "coords": (4, 3)}
 MASK = {"mask": {"size": 4}}
 
 
-@pytest.fixture
-def network(rng):
-    made = site_transformer(FIELDS, width=8, blocks=2, heads=2, pair_width=4, frequencies=2, period=4, condition=MASK)
+@pytest.fixture(params=["plain", "with distances"])
+def network(rng, request):
+    sizes = {"width": 8, "blocks": 2, "heads": 2, "pair_width": 4, "frequencies": 2, "radial": 4}
+    cell = PointCloud(4).fit(triclinic(12, sites=4)) if request.param == "with distances" else None
+    made = site_transformer(FIELDS, **sizes, period=4, cell=cell, condition=MASK)
     made.set_weights([rng.normal(0, 0.5, weight.shape) for weight in made.get_weights()])
     return made
 

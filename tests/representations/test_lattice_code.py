@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 
 from kmatgen.representations import CrystalTable
 from kmatgen.representations.crystal_table import lattice_volume
-from kmatgen.representations.lattice_code import decode_lattice, encode_lattice
+from kmatgen.representations.lattice_code import decode_lattice, encode_lattice, metric_tensor
 from tests.representations.crystals import triclinic
 
 
@@ -20,6 +20,13 @@ def test_there_and_back(code):
     decoded = decode_lattice(numbers, sites_of(table), code).numpy()
     assert decoded.dtype == np.float32
     assert_allclose(decoded, table.lattice, rtol=2e-6)
+
+
+@pytest.mark.parametrize("code", ["metric", "lengths"])
+def test_metric_tensor(code):
+    table = triclinic(40)
+    found = metric_tensor(encode_lattice(table, code).astype(np.float32), sites_of(table), code)
+    assert_allclose(found, table.matrix @ table.matrix.swapaxes(1, 2), rtol=1e-5, atol=1e-4)
 
 
 def test_metric_of_cells_known():
