@@ -6,6 +6,8 @@ With no data of your own it learns the structure prototypes that pymatgen ships:
     python apps/crystal_generation.py --data perov_5/train.csv -n 4000 --published perov_5
     python apps/crystal_generation.py --data cifs/ --conditions band_gap composition --ask band_gap=1.5
     python apps/crystal_generation.py --data cifs/ --family vae --properties band_gap --ask band_gap=1.5
+    python apps/crystal_generation.py --representation crystens --family wgan_gp --set fit.minutes=60 \\
+        --set networks.generator.config.width=0.25 --set networks.discriminator.config.width=0.25
 
 The run goes to runs/crystals: CIF files, a csv table and crystals.html in generated/; the SavedModel to
 saved_models/crystals.
@@ -21,14 +23,22 @@ from kmatgen.cli import run_or_explain
 from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
-FAMILIES = [name.removeprefix("crystal_") for name in presets.PRESETS if name.startswith("crystal_")]
+# Presets of each representation start with this.
+REPRESENTATIONS = {"point_cloud": "crystal_", "crystens": "crystens_"}
+FAMILIES = {
+    representation: [name.removeprefix(prefix) for name in presets.PRESETS if name.startswith(prefix)]
+    for representation, prefix in REPRESENTATIONS.items()
+}
+_KNOWN = "; ".join(f"{', '.join(families)} of {name}" for name, families in FAMILIES.items())
 
 
 def main() -> None:
     """Parse, train, generate, score, say where the results are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="prototypes", help="folder of CIF, POSCAR or JSON files, or a csv table")
-    parser.add_argument("--family", choices=FAMILIES, default="diffusion", help="kind of model (default: diffusion)")
+    parser.add_argument("--family", default="diffusion", help=f"kind of model (default: diffusion): {_KNOWN}")
+    parser.add_argument("--representation", choices=FAMILIES, default="point_cloud",
+                        help="what a crystal is for the model (default: point_cloud)")  # fmt: skip
     parser.add_argument("-n", type=int, default=1000, help="crystals to generate (default: 1000)")
     parser.add_argument("--epochs", type=int, help="epochs, of several passes each (default: the preset's)")
     parser.add_argument("--conditions", nargs="*", default=[], metavar="NAME",
@@ -45,6 +55,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/crystals"), help="folder of the run")
     parser.add_argument("--export", type=Path, default=Path("saved_models/crystals"), help="SavedModel folder")
     options = parser.parse_args()
+    if options.family not in FAMILIES[options.representation]:
+        raise InputError(
+            f"--family is one of {_KNOWN}. "
+            f"Received: --family {options.family} --representation {options.representation}."
+        )
     if not all("=" in wish for wish in options.ask):
         raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {' '.join(options.ask)}.")
     request = dict(wish.split("=", 1) for wish in options.ask)
@@ -61,7 +76,9 @@ def main() -> None:
     from kmatgen.data.sources import open_source
     from kmatgen.sampling import export_run
 
-    run = training.train(presets.resolve(f"crystal_{options.family}", settings), options.out)
+    run = training.train(
+        presets.resolve(REPRESENTATIONS[options.representation] + options.family, settings), options.out
+    )
     export_run(run, options.export)
     crystals = open_source(run.config["data"], options.seed).crystals
     print(f"Generating and scoring {options.n} crystals ...")

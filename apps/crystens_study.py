@@ -38,9 +38,10 @@ def main() -> None:
     from kmatgen import crystens_study as study
     from kmatgen.data.crystal_source import open_crystals
 
-    crystals = open_crystals(options.data, max_sites=52, seed=options.seed)
-    codec = study.fitted_crystens(crystals.crystals.table)
-    tensors, real = codec.encode(crystals.train), codec.encode(crystals.test)
+    representation = {"class_name": "crystens", "config": {"limits": None}}
+    crystals = open_crystals(options.data, max_sites=52, representation=representation, seed=options.seed)
+    codec = crystals.representation
+    tensors, real = crystals.fields(crystals.train), crystals.fields(crystals.test)
     print(f"{len(tensors):,} crystals to train on, {len(real):,} held out; limits: {codec.limits}.")
     trained, generated = {}, {}
     for family in options.models:

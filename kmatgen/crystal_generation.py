@@ -69,7 +69,8 @@ def generate_crystals(
         # Small crystals cost little where they are together.
         masks = model.draw_conditions(n, seed)["mask"].numpy()
         condition = {**(condition or {}), "mask": masks[np.argsort(masks.sum(axis=1), kind="stable")]}
-    samples = model.generate(n, condition, seed=seed, batch_size=256, **options)
+    batch_size = 16 if crystals.are_tensors else 256
+    samples = model.generate(n, condition, seed=seed, batch_size=batch_size, **options)
     decoded = keep_crystals(samples)
     table, moved = symmetrise(decoded.table, symprec)
     return GeneratedCrystals(CrystalTable.from_fields(samples), decoded.refused, table, moved)

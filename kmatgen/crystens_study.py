@@ -20,26 +20,17 @@ from kmatgen.metrics.crystal_consistency import PUBLISHED_CONSISTENCY, consisten
 from kmatgen.metrics.crystal_validity import structurally_valid
 from kmatgen.models.base import GenerativeModel
 from kmatgen.models.diffusion import Diffusion
-from kmatgen.models.gan import GAN
-from kmatgen.models.gan_variants import WGANGP
-from kmatgen.networks import (
-    crystens_critic,
-    crystens_gan_discriminator,
-    crystens_gan_generator,
-    crystens_generator,
-    image_decoder,
-    image_encoder,
-    unet,
-)
+from kmatgen.networks import image_decoder
 from kmatgen.plotting import image_grid
+from kmatgen.presets import resolve
 from kmatgen.report import picture, render
-from kmatgen.representations import CrystalTable, CrysTens
+from kmatgen.representations import CrysTens
 from kmatgen.representations.crystens import HEADER
+from kmatgen.training import build_model
 
 # Names in the paper's table.
 PUBLISHED_NAMES = {"gan": "GAN", "wgan_gp": "WGAN", "diffusion": "diffusion"}
 _SHOWN = 8
-_ROUNDING = 1e-5
 # Epochs of one step end by the clock.
 _ENDLESS = 10**9
 
@@ -58,17 +49,8 @@ class Trained(NamedTuple):
     seconds: float
 
 
-def fitted_crystens(table: CrystalTable, sites: int = 52) -> CrysTens:
-    """CrysTens on the published scale, or where that does not hold the crystals within [0, 1] on their own."""
-    published = CrysTens(sites).fit(table)
-    tensors = published.encode(table)
-    # The published constants are rounded.
-    holds = tensors.min() >= -_ROUNDING and tensors.max() <= 1.0 + _ROUNDING
-    return published if holds else CrysTens(sites, limits="data").fit(table)
-
-
 def crystens_model(family: str, side: int = 64, width: float = 1.0, seed: int = 0) -> GenerativeModel:
-    """A compiled generator of CrysTens.
+    """The compiled model of a preset, that generates tensors in [0, 1].
 
     Args:
         family: `"gan"` or `"wgan_gp"` with the published networks, optimisers and losses; `"diffusion"` with a U-Net of
@@ -82,25 +64,16 @@ def crystens_model(family: str, side: int = 64, width: float = 1.0, seed: int = 
     """
     if family not in PUBLISHED_NAMES:
         raise InputError(f"A family is one of {', '.join(PUBLISHED_NAMES)}. Received: {family!r}.")
-    keras.utils.set_random_seed(seed)
     shape = (side, side, 4)
-    model: GenerativeModel
-    if family == "gan":
-        networks = crystens_gan_generator(shape, width=width), crystens_gan_discriminator(shape, width=width)
-        model = GAN(*networks, seed=seed, name="crystens_gan")
-        model.compile(keras.optimizers.Adam(1e-5), keras.optimizers.Adam(1e-5))
-    elif family == "wgan_gp":
-        networks = crystens_generator(shape, width=width), crystens_critic(shape, width=width)
-        model = WGANGP(*networks, seed=seed, name="crystens_wgan_gp")
-        model.compile()
-    else:
+    if family == "diffusion":
         # Multiples of 8 for normalisation; below 16 the noise of a patch, 2 x 2 x 4 values, would not pass.
         filters = [8 * max(2, round(count * width / 8)) for count in (32, 64, 128)]
-        denoiser = unet(shape, filters, patch=2)
-        scales = {"encoder": image_encoder(shape), "decoder": image_decoder(shape)}
-        model = Diffusion(denoiser, **scales, steps=50, seed=seed, name="crystens_diffusion")
-        model.compile(optimizer=keras.optimizers.AdamW(1e-3, weight_decay=1e-4, clipnorm=1.0))
-    return model
+        narrowed: dict[str, Any] = {"networks.denoiser.config.filters": filters}
+    else:
+        narrowed = {f"networks.{role}.config.width": width for role in ("generator", "discriminator")}
+    config = resolve(f"crystens_{family}", {"seed": seed, **narrowed})
+    keras.utils.set_random_seed(seed)
+    return build_model(config, shape, {"decoder": None, "centred_decoder": image_decoder(shape)})
 
 
 def train_for(model: GenerativeModel, tensors: np.ndarray, minutes: float, batch_size: int, seed: int = 0) -> Trained:

@@ -58,7 +58,12 @@ def keeping_the_best(run: Run, watching: Iterable[keras.callbacks.Callback]) -> 
 def _judge(run: Run, model: GenerativeModel, source: Source) -> list[keras.callbacks.Callback]:
     """The judge of samples; none where there are no images to judge."""
     options, test = run.config["fit"], source.test
-    images = isinstance(test, np.ndarray) and test.ndim >= 4 and 0 <= test.min() <= test.max() <= 1
+    images = (
+        source.crystals is None
+        and isinstance(test, np.ndarray)
+        and test.ndim >= 4
+        and 0 <= test.min() <= test.max() <= 1
+    )
     if not options.get("evaluate_every") or not model.HAS_PRIOR or not images:
         return []
     asked, earlier = source.example_condition(options["evaluate_n"]), run.history().to_dict("records")

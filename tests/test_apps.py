@@ -88,3 +88,11 @@ def test_microstructure_anomalies(tmp_path, monkeypatch, capsys, rng):
     areas = json.loads((tmp_path / "out/areas.json").read_text())
     assert areas["vae"]["images"] == areas["contrast (no model)"]["images"] == 1.0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"areas.json", "roc.png", "vae_heat_maps.png"}
+
+
+def test_crystal_generation_refuses_what_makes_no_sense(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, tmp_path, "crystal_generation.py", "--family", "vae", "--representation", "crystens")
+    assert stop.value.code == 2
+    assert "diffusion of crystens. Received: --family vae --representation crystens." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

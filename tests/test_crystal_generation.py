@@ -91,3 +91,18 @@ def test_a_vae_of_sets(sets):
     fields, told = crystals.fields(crystals.test), crystals.told(crystals.test)
     again = model.reconstruct(fields, told)
     assert_array_equal(again["mask"], told["mask"])
+
+
+def test_tensors_are_decoded():
+    codec = {"class_name": "crystens", "config": {"sites": 36, "limits": None}}
+    crystals = open_crystals(perovskites(12).structures(), representation=codec, test_fraction=0.2)
+    settings = {"networks.denoiser.config.filters": [16], "model.config.steps": 2}
+    config = presets.resolve("crystens_diffusion", settings)
+    model = training.build_model(config, (48, 48, 4), crystal_parts(crystals))
+    made = generate_crystals(model, crystals, 4, seed=1)
+    assert made.drawn.coords.shape == (4, 36, 3)
+    # Whatever is in the tensors, cells have the size that real ones have.
+    low, high = (np.array(crystals.representation.ranges[name])[4:7] for name in ("low", "high"))
+    assert ((made.drawn.lattice[:, :3] >= low - 1e-3) & (made.drawn.lattice[:, :3] <= high + 1e-3)).all()
+    again = model.generate(4, seed=1)
+    assert_array_equal(made.drawn.lattice, again["lattice"])

@@ -13,9 +13,9 @@ def test_every_preset_builds_and_is_json(name):
     facts = {"condition": condition, "classes": 10, "threshold": 0.5}
     shape = (32, 32, 1)
     if config["data"]["source"] == "prototypes":
-        left = ("decoder", "data_decoder", "cell", "fields", "prior", "condition", "properties")
+        left = ("decoder", "cell", "fields", "prior", "condition", "properties", "centred_decoder")
         facts |= {"decay_steps": 10, **dict.fromkeys(left)}
-        shape = {"lattice": (1,), "coords": (5,)}
+        shape = (64, 64, 4) if name.startswith("crystens") else {"lattice": (1,), "coords": (5,)}
     model = training.build_model(config, shape, facts)
     assert model.compiled
     assert model.name == name
@@ -68,6 +68,9 @@ def test_what_data_know_is_filled_in():
     assert filled == {"a": {"condition": {"size": 2}}, "terms": [{"config": {"threshold": 0.4, "weight": 1.0}}],
                       "source": "data/"}  # fmt: skip
     assert config["a"]["condition"] == "data"
+    assert presets.filled_in({"scale": "data:threshold"}, facts) == {"scale": 0.4}
+    with pytest.raises(kg.InputError, match="decoder is taken from the data"):
+        presets.filled_in({"scale": "data:decoder"}, facts)
     with pytest.raises(kg.InputError, match=r"classes is taken from the data.*Received: data without a classes"):
         presets.filled_in({"classes": "data"}, facts)
     model = training.build_model(presets.resolve("wgan_gp_fraction"), (16, 16, 1), {**facts, "condition": {"size": 1}})

@@ -316,6 +316,28 @@ class TestCrystals:
         with np.load(tmp_path / "samples" / "samples.npz") as samples:
             assert {"lattice", "species", "coords", "mask"} <= set(samples)
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("family", ["diffusion", "wgan_gp"])
+    def test_trains_on_tensors(self, tmp_path, family):
+        write_crystals(perovskites(24), tmp_path / "data")
+        narrow = {f"networks.{role}.config.width": 0.02 for role in ("generator", "discriminator")}
+        small = {"networks.denoiser.config.filters": [16], "model.config.steps": 2}
+        settings = {
+            "data.source": str(tmp_path / "data" / "crystals.csv"),
+            "data.crystals.representation.config.sites": 36,
+            "fit.epochs": 1,
+            "fit.batch_size": 4,
+            **(small if family == "diffusion" else narrow),
+        }
+        run = training.train(presets.resolve(f"crystens_{family}", settings), tmp_path / "run", verbose=0)
+        assert (run.folder / "report.html").is_file()
+        samples = run.load_model().generate(3, seed=0)
+        assert samples["lattice"].shape == (3, 6)
+        assert samples["coords"].shape == (3, 36, 3)
+        export_run(run, tmp_path / "export")
+        write_samples(tmp_path / "export", 3, 0, tmp_path / "samples")
+        assert (tmp_path / "samples" / "crystals.csv").is_file()
+
     def test_only_a_vae_predicts_properties(self):
         config = presets.resolve("crystal_wgan_gp", {"data.crystals.properties": ["density"]})
         with pytest.raises(kg.InputError, match=r"predicted by crystal_vae; .*Received: crystal_wgan_gp"):

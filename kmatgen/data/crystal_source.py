@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from kmatgen import registry
 from kmatgen.data.crystal_conditions import CrystalConditions
 from kmatgen.data.crystal_splits import elements, split_table
 from kmatgen.data.crystals import Crystals, read_crystals
 from kmatgen.errors import InputError
-from kmatgen.representations import PointCloud
+from kmatgen.representations import CrysTens, PointCloud
 from kmatgen.representations.active import active_decoder, active_fields, active_places, set_decoder
+from kmatgen.representations.base import Arrays
 from kmatgen.representations.crystal_table import CrystalTable
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class CrystalSource:
 
     Crystals that all have the same number of sites, in an order that gives each of them a role, are told by the numbers
     that vary among them (`kmatgen.representations.active`). Others are sets of sites in a lattice, with a mask that
-    says which sites there are; the mask is a condition, which a model draws from those of the training crystals.
+    says which sites there are; the mask is a condition, which a model draws from those of the training crystals. As
+    `CrysTens` all are tensors, without conditions.
 
     Attributes:
         crystals: All that was read, with the report of what was refused.
@@ -45,18 +48,25 @@ class CrystalSource:
     crystals: Crystals
     train: CrystalTable
     test: CrystalTable
-    representation: PointCloud
+    representation: PointCloud | CrysTens
     conditions: CrystalConditions
     properties: CrystalConditions
 
     @property
     def are_sets(self) -> bool:
         """Whether sites are interchangeable, rather than each having a role."""
-        return self.representation.whiten != "site"
+        return not self.are_tensors and self.representation.whiten != "site"
 
-    def fields(self, table: CrystalTable) -> dict[str, np.ndarray]:
+    @property
+    def are_tensors(self) -> bool:
+        """Whether a crystal is one tensor, in [0, 1], rather than a dict of fields."""
+        return isinstance(self.representation, CrysTens)
+
+    def fields(self, table: CrystalTable) -> Arrays:
         """The samples that a model is trained on."""
         arrays = self.representation.encode(table)
+        if self.are_tensors:
+            return arrays
         if not self.are_sets:
             return active_fields(self.representation, arrays)
         return {name: arrays[name] for name in active_places(self.representation)}
@@ -85,6 +95,8 @@ class CrystalSource:
     @property
     def decoder(self) -> keras.Model:
         """From fields on the scale of training to lattice, species, coordinates and mask in physical units."""
+        if self.are_tensors:
+            return self.representation.decoder_network()
         return set_decoder(self.representation) if self.are_sets else active_decoder(self.representation)
 
     @property
@@ -115,7 +127,10 @@ class CrystalSource:
             **self.crystals.describe(),
             "train_crystals": len(self.train),
             "test_crystals": len(self.test),
-            "representation": {"class_name": "point_cloud", "config": self.representation.get_config()},
+            "representation": {
+                "class_name": type(self.representation).__name__,
+                "config": self.representation.get_config(),
+            },
             "conditions": self.conditions.get_config(),
             "properties": self.properties.get_config(),
             "content_hash": self.crystals.content_hash,
@@ -150,7 +165,8 @@ def open_crystals(
         max_sites: Crystals with more sites are refused.
         conditions: Names of what crystals are generated for, see `CrystalConditions`.
         properties: Columns of numbers that are to be predicted, see `kmatgen.VAE`.
-        representation: Arguments of `PointCloud`.
+        representation: Arguments of `PointCloud`; or another representation as a dict with its `class_name`,
+            `"crystens"`, and `config`.
         test_fraction: Share of the crystals that is held out, between 0 and 1.
         seed: Seed of the split.
         jobs: Processes that read.
@@ -159,7 +175,10 @@ def open_crystals(
     Raises:
         InputError: The crystals cannot be read, there are too few, or a condition is unknown.
     """
+    codec = _representation(representation or {}, [*conditions, *properties])
     options = {"column": column, "max_sites": max_sites, "jobs": jobs, "progress": progress}
+    # A point cloud puts sites in an order by itself.
+    options["order"] = "given" if isinstance(codec, PointCloud) else "cations"
     crystals = read_crystals(source, cell=cell or "given", **options)
     if cell is None and len(np.unique(crystals.table.n_sites)) > 1:
         crystals = read_crystals(source, cell="niggli", **options)
@@ -171,9 +190,28 @@ def open_crystals(
             "Training needs at least 2 crystals and 1 held out, with all properties that are asked for. "
             f"Received: {len(train)} and {len(test)} of {len(crystals)} from {source}."
         )
-    sites = int(crystals.table.n_sites.max())
-    fitted = PointCloud(**{"sites": sites, **(representation or {})}).fit(train)
-    return CrystalSource(crystals, train, test, fitted, asked, predicted)
+    if codec.sites is None:
+        codec.sites = int(crystals.table.n_sites.max())
+    return CrystalSource(crystals, train, test, codec.fit(train), asked, predicted)
+
+
+def _representation(wanted: dict[str, Any], told: list[str]) -> PointCloud | CrysTens:
+    """The representation, not fitted.
+
+    Raises:
+        InputError: Nothing can be trained on it, or not with what is told of crystals.
+    """
+    if "class_name" not in wanted:
+        return PointCloud(**wanted)
+    codec = registry.get("representation", wanted)
+    if not isinstance(codec, PointCloud | CrysTens):
+        raise InputError(f"Models are trained on point_cloud or crystens. Received: {wanted['class_name']!r}.")
+    if isinstance(codec, CrysTens) and told:
+        raise InputError(
+            "The networks of CrysTens take no conditions and predict no properties; a point cloud's do. "
+            f"Received: {', '.join(told)}."
+        )
+    return codec
 
 
 def _to_predict(train: CrystalTable, properties: Sequence[str], conditions: Sequence[str]) -> CrystalConditions:

@@ -49,7 +49,7 @@ def crystal_vae() -> Config:
     """A VAE of point clouds; with `data.crystals.properties` also a property head."""
     latent = {"latent_dim": 64}
     given = {**latent, "width": 256, "blocks": 3, "condition": FROM_DATA}
-    facts = {name: FROM_DATA for name in ("data_decoder", "fields", "prior", "properties")}
+    facts = {"data_decoder": f"{FROM_DATA}:decoder", **dict.fromkeys(("fields", "prior", "properties"), FROM_DATA)}
     return {
         "data": {"source": "prototypes", "crystals": {"representation": {"bits": True}}},
         "model": {"class_name": "vae", "config": {"output_activation": "linear", **facts}},

@@ -33,7 +33,7 @@ def set_path(config: Config, path: str, value: Any) -> None:
     old = node[last]
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if old not in (None, FROM_DATA) and value is not None and type(value) is not type(old):
+    if old is not None and fact_of(path, old) is None and value is not None and type(value) is not type(old):
         raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
     least = LEAST.get(path)
     if least is not None and (value is None or value < least):
@@ -69,13 +69,24 @@ def filled_in(config: Any, facts: Mapping[str, Any]) -> Any:
         return [filled_in(value, facts) for value in config]
     if not isinstance(config, dict):
         return copy.deepcopy(config)
-    unknown = [key for key, value in config.items() if value == FROM_DATA and key not in facts]
+    wanted = {key: fact_of(key, value) for key, value in config.items()}
+    unknown = [fact for fact in wanted.values() if fact is not None and fact not in facts]
     if unknown:
         raise InputError(
             f"{unknown[0]} is taken from the data; choose data that have one with data.condition=class or "
             f"data.condition=phase_fraction, or set it. Received: data without a {unknown[0]}."
         )
-    return {key: facts[key] if value == FROM_DATA else filled_in(value, facts) for key, value in config.items()}
+    return {
+        key: facts[wanted[key]] if wanted[key] is not None else filled_in(value, facts) for key, value in config.items()
+    }
+
+
+def fact_of(key: str, value: Any) -> str | None:
+    """Name of the fact that a setting leaves to the data: its own, or after `FROM_DATA:` another; else None."""
+    if value == FROM_DATA:
+        return key
+    is_named = isinstance(value, str) and value.startswith(f"{FROM_DATA}:")
+    return value.removeprefix(f"{FROM_DATA}:") if is_named else None
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

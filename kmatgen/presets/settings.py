@@ -7,7 +7,8 @@ from typing import Any
 Config = dict[str, Any]
 
 # Stands in `networks`, `model` and `compile` for what only the data know: the `condition` that they bring, its number
-# of `classes`, the `threshold` by which their phase fraction is measured, the `decoder` back to crystals.
+# of `classes`, the `threshold` by which their phase fraction is measured, the `decoder` back to crystals. What is not
+# called as the argument stands behind a colon: `"data:decoder"`.
 FROM_DATA = "data"
 
 DEFAULTS: Config = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kmatgen.presets.crystals import crystal_diffusion, crystal_vae, crystal_wgan_gp
+from kmatgen.presets.crystens import crystens_diffusion, crystens_gan, crystens_wgan_gp
 from kmatgen.presets.images import autoencoder, class_gan, fraction_gan, gan, image_diffusion, vae
 from kmatgen.presets.settings import FROM_DATA, Config
 
@@ -39,6 +40,12 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "diffusion_32": ("the same for images of 32 x 32", image_diffusion(patch=1, data={"size": 32})),
     "crystal_wgan_gp": ("WGAN-GP of crystals: quicker, a little worse", crystal_wgan_gp()),
     "crystal_vae": ("VAE of crystals, whose latent points can tell property columns", crystal_vae()),
+    "crystens_wgan_gp": (
+        "WGAN-GP of crystals as CrysTens, as published: for GPUs; narrower with networks.*.config.width",
+        crystens_wgan_gp(),
+    ),
+    "crystens_gan": ("the published vanilla GAN of CrysTens", crystens_gan()),
+    "crystens_diffusion": ("diffusion of CrysTens with a small U-Net", crystens_diffusion()),
     "acgan_32": (
         "digits by class: the discriminator also classifies (ACGAN)",
         # Classes are learnt from real digits alone. Learnt from generated ones, too, as in the paper, both networks

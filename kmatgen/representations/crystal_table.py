@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kmatgen.errors import InputError
+from kmatgen.representations.elements import HEAVIEST
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -150,9 +151,14 @@ class CrystalTable:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, np.ndarray]) -> CrystalTable:
-        """Crystals as a model made them: `lattice`, `species` and `coords`; those that make no cell stay among them."""
-        columns = {name: fields[name] for name in ("lattice", "species", "coords")}
-        return cls(**columns, space_group=np.zeros(len(columns["lattice"]), np.int16))
+        """Crystals as a model made them: `lattice`, `species` and `coords`; those that make no cell stay among them.
+
+        Where a number is no element, there is no cell either: its lattice is NaN.
+        """
+        lattice, species, coords = (np.asarray(fields[name]) for name in ("lattice", "species", "coords"))
+        strange = (species < 0) | (species > HEAVIEST)
+        lattice = np.where(strange.any(axis=1, keepdims=True), np.nan, lattice)
+        return cls(lattice, np.where(strange, 0, species), coords, np.zeros(len(lattice), np.int16))
 
     @classmethod
     def concatenate(cls, tables: Sequence[CrystalTable]) -> CrystalTable:

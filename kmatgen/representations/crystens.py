@@ -41,6 +41,7 @@ PUBLISHED_SCALES = {
     "direction": (0.0, 0.4099350434569, 2.4393946048, 2.4393946048),
     "length": (0.6693464354, 0.2368872495, 2.7353432606, 4.1594757930),
 }
+_ROUNDING = 1e-5
 # Crystals decoded at a time: keeps the work within tens of MB.
 _CHUNK = 256
 
@@ -62,7 +63,7 @@ class Copies(NamedTuple):
     n_sites: np.ndarray
 
 
-@register("representation")
+@register("representation", "crystens")
 class CrysTens(Representation):
     """Crystals as `(sites + 12, sites + 12, 4)` tensors; 64 x 64 x 4 for the 52 sites of the paper.
 
@@ -77,7 +78,8 @@ class CrysTens(Representation):
 
     Args:
         sites: Room for this many sites.
-        limits: What 0 and 1 stand for: `"published"`, or `"data"`: learned from the training crystals.
+        limits: What 0 and 1 stand for: `"published"`, or `"data"`: learned from the training crystals. `None`:
+            published where that holds all of them.
         count: Where sites end. `"nearest"`: see `kmatgen.representations.site_rows.count_sites`. `"published"`: at
             the first whose alpha departs by 20 % or more from the first site's, which cannot see the end of crystals
             with alpha below 75 degrees.
@@ -96,15 +98,15 @@ class CrysTens(Representation):
     def __init__(
         self,
         sites: int = 52,
-        limits: str = "published",
+        limits: str | None = "published",
         count: str = "nearest",
         coordinate_clusters: int | None = None,
         atom_clusters: int | None = None,
         ranges: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(sites, ranges)
-        if limits not in ("published", "data"):
-            raise InputError(f"limits is 'published' or 'data'. Received: {limits!r}.")
+        if limits not in ("published", "data", None):
+            raise InputError(f"limits is 'published', 'data' or None. Received: {limits!r}.")
         if count not in ("nearest", "published") or (count == "published" and limits != "published"):
             raise InputError(
                 f"count is 'nearest' or, with limits='published', 'published'. Received: {count!r}, limits={limits!r}."
@@ -126,6 +128,8 @@ class CrysTens(Representation):
 
     def learn(self, table: CrystalTable) -> dict[str, Any]:
         low, high = published_limits()
+        if self.limits is None:
+            self.limits = "published" if _hold(low, high, table) else "data"
         if self.limits == "data":
             low[: len(FEATURES)], high[: len(FEATURES)] = limits_of(table)
         return {"low": low.tolist(), "high": high.tolist()}
@@ -214,6 +218,12 @@ def published_limits() -> tuple[np.ndarray, np.ndarray]:
     """What 0 and 1 stand for in `PUBLISHED_SCALES`, `(13,)` each."""
     mean, std, below, above = np.array(list(PUBLISHED_SCALES.values())).T
     return mean - below * std, mean + above * std
+
+
+def _hold(low: np.ndarray, high: np.ndarray, table: CrystalTable) -> bool:
+    """Whether every feature of every crystal lies within; the published constants are rounded."""
+    rows = (site_rows(table)[table.mask] - low[: len(FEATURES)]) / (high - low)[: len(FEATURES)]
+    return bool(rows.min() >= -_ROUNDING and rows.max() <= 1 + _ROUNDING)
 
 
 def proposed_positions(coords: tf.Tensor, differences: tf.Tensor, n_sites: tf.Tensor) -> tf.Tensor:

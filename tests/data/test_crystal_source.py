@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from kmatgen.crystal_models import crystal_parts
 from kmatgen.data.crystal_source import open_crystals
 from kmatgen.errors import InputError
 from kmatgen.representations.base import keep_crystals
+from kmatgen.representations.site_order import order_sites
 from tests.representations.crystals import perovskites, triclinic
 
 
@@ -59,6 +61,38 @@ def test_sets():
     decoded = opened.decoder({"sample": fields, "condition": {"mask": conditions["mask"]}})
     decoded = keep_crystals({name: np.asarray(values) for name, values in decoded.items()})
     assert_allclose(decoded.table.density, opened.train.density, rtol=1e-4)
+
+
+CRYSTENS = {"class_name": "crystens", "config": {"sites": 30, "limits": None}}
+
+
+def test_tensors():
+    opened = open_crystals(structures(triclinic(60)), representation=CRYSTENS, test_fraction=0.2)
+    assert opened.are_tensors
+    assert not opened.are_sets
+    tensors = opened.fields(opened.train)
+    assert tensors.shape == (len(opened.train), 42, 42, 4)
+    assert opened.told(opened.train) is opened.condition_specs is opened.alike is None
+    decoded = keep_crystals({name: np.asarray(values) for name, values in opened.decoder(tensors).items()})
+    assert_allclose(decoded.table.density, opened.train.density, rtol=1e-4)
+    # Sites have an order that can be learnt.
+    assert_array_equal(opened.train.species, order_sites(opened.train, "cations").species)
+    centred = crystal_parts(opened)["centred_decoder"](2 * tensors - 1)
+    assert_allclose(centred["lattice"], opened.decoder(tensors)["lattice"], rtol=1e-4)
+    assert opened.describe()["representation"]["class_name"] == "CrysTens"
+
+
+@pytest.mark.parametrize(
+    ("representation", "match"),
+    [
+        ({"class_name": "flat", "config": {}}, r"trained on point_cloud or crystens\. Received: 'flat'"),
+        ({"class_name": "image"}, "A representation is one of .*crystens"),
+        (CRYSTENS, "take no conditions and predict no properties.* Received: composition"),
+    ],
+)
+def test_refuses_representations(representation, match):
+    with pytest.raises(InputError, match=match):
+        open_crystals(structures(perovskites(20)), representation=representation, conditions=["composition"])
 
 
 def test_nothing_is_held_out_that_cannot_be_known():

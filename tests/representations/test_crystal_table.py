@@ -129,3 +129,11 @@ def test_joined_tables_share_what_both_have():
 def test_what_the_user_can_mend(wrong, message):
     with pytest.raises(InputError, match=message):
         wrong()
+
+
+def test_from_fields_of_a_model():
+    lattice = np.tile([4.0, 4, 4, 90, 90, 90], (3, 1))
+    fields = {"lattice": lattice, "species": [[11, 17], [-3, 17], [11, 119]], "coords": np.zeros((3, 2, 3)), "mask": 1}
+    table = CrystalTable.from_fields(fields)
+    assert_array_equal(np.isfinite(table.volume), [True, False, False])
+    assert_array_equal(table.species, [[11, 17], [0, 17], [11, 0]])

@@ -45,6 +45,17 @@ def test_published_scales_are_ranges():
     assert_allclose([low[7], high[7]], [59.8, 120], atol=0.1)
 
 
+def test_limits_that_hold_the_training_crystals():
+    assert CrysTens(36, limits=None).fit(triclinic(5)).limits == "published"
+    wide = triclinic(5)
+    wide.lattice[0, 0] = 60.0
+    codec = CrysTens(36, limits=None).fit(wide)
+    assert codec.limits == "data"
+    tensors = codec.encode(wide)
+    assert tensors.min() >= -1e-5
+    assert tensors.max() <= 1 + 1e-5
+
+
 def test_every_copy_counts():
     table = triclinic(6)
     representation = CrysTens().fit(table)
