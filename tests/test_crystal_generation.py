@@ -93,11 +93,21 @@ def test_a_vae_of_sets(sets):
     assert_array_equal(again["mask"], told["mask"])
 
 
-def test_tensors_are_decoded():
+NARROW = {f"networks.{role}.config.width": 0.02 for role in ("generator", "discriminator")}
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("diffusion", {"networks.denoiser.config.filters": [16], "model.config.steps": 2}),
+        ("wgan_gp", NARROW),
+        ("gan", NARROW),
+    ],
+)
+def test_tensors_are_decoded(family, settings):
     codec = {"class_name": "crystens", "config": {"sites": 36, "limits": None}}
     crystals = open_crystals(perovskites(12).structures(), representation=codec, test_fraction=0.2)
-    settings = {"networks.denoiser.config.filters": [16], "model.config.steps": 2}
-    config = presets.resolve("crystens_diffusion", settings)
+    config = presets.resolve(f"crystens_{family}", settings)
     model = training.build_model(config, (48, 48, 4), crystal_parts(crystals))
     made = generate_crystals(model, crystals, 4, seed=1)
     assert made.drawn.coords.shape == (4, 36, 3)
