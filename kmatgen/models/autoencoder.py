@@ -10,6 +10,7 @@ import tensorflow as tf
 from kmatgen.diffusion.fields import get_fields
 from kmatgen.errors import InputError
 from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.elbo import get_reconstruction
 from kmatgen.models.latent_space import LatentSpace
 from kmatgen.models.structures import (
@@ -155,7 +156,8 @@ class Autoencoder(LatentSpace, GenerativeModel):
                 f"This model trains on pairs of a sample and its {', '.join(sorted(wanted))}. "
                 f"Received: samples with {', '.join(sorted(has)) or 'nothing else'}."
             )
-        return sample, told
+        sample = checked_samples(sample, part_of(self.encoder.input, "sample"))
+        return sample, checked_conditions(told, self.encoder, self.decoder)
 
     def _wanted_of_data(self) -> set[str]:
         """Names of what data have to tell of a sample."""

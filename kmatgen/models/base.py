@@ -154,6 +154,11 @@ class GenerativeModel(Sampler, keras.Model):
         with explained():
             return super().fit(x, y, **kwargs)
 
+    def evaluate(self, *arguments: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`."""
+        with explained():
+            return super().evaluate(*arguments, **kwargs)
+
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.
 

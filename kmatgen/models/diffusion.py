@@ -13,6 +13,7 @@ from kmatgen.diffusion.fields import get_fields
 from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
 from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.chain import beside
 from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.models.sampling import fold_seed
@@ -217,7 +218,8 @@ class Diffusion(DenoisingSampler, GenerativeModel):
         sample, condition = samples_and_conditions(data)
         if condition is None and self.condition_spec is not None:
             raise InputError("A conditional denoiser trains on pairs of sample and condition. Received: samples alone.")
-        return sample, condition
+        wanted = self.sample_input if self.encoder is None else self.encoder.input
+        return checked_samples(sample, wanted), checked_conditions(condition, self.denoiser)
 
     def losses_of(self, sample: Any, condition: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
         """The loss to minimise, and the values to log.

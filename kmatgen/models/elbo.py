@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kmatgen.errors import InputError
+from kmatgen.models.requirements import require
 
 KL_REDUCTIONS = ("mean", "sum", "per_value")
 
@@ -27,13 +28,13 @@ def binary_crossentropy(data: tf.Tensor, scores: tf.Tensor, activation: Callable
         data: Values in [0, 1].
         scores: Logits of the same shape.
         activation: Must be the sigmoid.
+
+    Raises:
+        InputError: Data are not in [0, 1]; in a traced step within `kmatgen.models.requirements.explained`.
     """
-    tf.debugging.assert_less_equal(
-        tf.reduce_max(data), 1.0, "binary_crossentropy needs data in [0, 1]: a value above 1 was received"
-    )
-    tf.debugging.assert_non_negative(
-        tf.reduce_min(data), "binary_crossentropy needs data in [0, 1]: a value below 0 was received"
-    )
+    least, most = tf.reduce_min(data), tf.reduce_max(data)
+    sentence = "binary_crossentropy needs data from 0 to 1, mean_squared_error takes any. Received:"
+    data = require(tf.logical_and(least >= 0.0, most <= 1.0), sentence, least, "to", most, of=data)
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=data, logits=scores)
 
 

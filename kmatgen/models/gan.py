@@ -16,11 +16,12 @@ from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
 from kmatgen.layers import update_spectral_norms
 from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.requirements import require
 from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import (
-    check_batch,
     check_classes,
+    checked_arrays,
     classes_in_turn,
     condition_of,
     condition_spec_of,
@@ -30,7 +31,6 @@ from kmatgen.models.structures import (
     samples_and_conditions,
     shapes_of,
     specs_of,
-    with_known_classes,
 )
 from kmatgen.registry import register
 
@@ -159,8 +159,7 @@ class GAN(GenerativeModel):
     # Training
 
     def train_step(self, data: Any) -> Logs:
-        real, condition = samples_and_conditions(data)
-        condition = self._checked(real, condition)
+        real, condition = self._checked_data(data)
         batch_size = self._portion_size(real)
         d_logs = []
         for step in range(self.d_steps):
@@ -232,7 +231,7 @@ class GAN(GenerativeModel):
 
     def test_step(self, data: Any) -> Logs:
         """The losses on held-out data, without terms, in inference mode; the random state stays as it is."""
-        real, condition = samples_and_conditions(data)
+        real, condition = self._checked_data(data)
         inputs = self.generator_inputs(length_of(real), condition, tf.constant([0, 0]))
         fake = self.generator(inputs, training=False)
         scores = [
@@ -264,15 +263,13 @@ class GAN(GenerativeModel):
         """The term that draws the conditions itself, as InfoGAN's does, or None."""
         return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
 
-    def _checked(self, real: Any, condition: Any) -> Any:
-        """The conditions, once samples and conditions are what the networks take."""
-        check_batch("Samples", real, part_of(self.discriminator.input, "sample"))
+    def _checked_data(self, data: Any) -> tuple[Any, Any]:
+        """Samples and conditions of a batch, once they are what the networks take."""
+        real, condition = samples_and_conditions(data)
+        # The generator is not given the data's conditions where a term draws them.
         networks = [self.discriminator] if self._drawing_term is not None else [self.generator, self.discriminator]
-        for network in networks:
-            if condition is not None and condition_spec_of(network) is not None:
-                check_batch("Conditions", condition, network.input["condition"])
-                condition = with_known_classes(network, condition)
-        return condition
+        wanted = part_of(self.discriminator.input, "sample")
+        return checked_samples(real, wanted), checked_conditions(condition, *networks)
 
     def _portion_size(self, real: Any) -> tf.Tensor | int:
         size = length_of(real)
@@ -318,6 +315,7 @@ class GAN(GenerativeModel):
 
     def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:
         """The discriminator's scores of samples."""
+        samples = checked_arrays(samples, specs_of(part_of(self.discriminator.input, "sample"), "sample"))
         given = [samples] if condition is None else [samples, condition]
         return self.run_in_batches(lambda *rows: discriminate(self.discriminator, *rows, training=False)["score"],
                                    *given, batch_size=batch_size)  # fmt: skip

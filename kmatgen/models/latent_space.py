@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.sampling import Sampler, Signatures, named
-from kmatgen.models.structures import condition_spec_of, fed, length_of, part_of, specs_of
+from kmatgen.models.structures import checked_arrays, condition_spec_of, fed, length_of, part_of, specs_of, stacked
 
 Samples = np.ndarray | dict[str, np.ndarray]
 
@@ -66,7 +66,7 @@ class LatentSpace(Sampler):
 
     def decode(self, latent: np.ndarray, condition: Any = None, *, batch_size: int = 64) -> Samples:
         """Latent points `(n, latent_dim)` to samples `(n, ...)` in data units."""
-        return self.decode_for(condition, _checked(latent, self.latent_spec), None, batch_size)
+        return self.decode_for(condition, checked_arrays(latent, self.latent_spec), None, batch_size)
 
     def reconstruct(self, samples: Samples, condition: Any = None, *, batch_size: int = 64) -> Samples:
         """Data `(n, ...)`, on the scale of training, through the latent space and back to data units."""
@@ -87,8 +87,7 @@ class LatentSpace(Sampler):
         """
         if steps < 2:
             raise InputError(f"interpolate needs at least 2 steps. Received: steps={steps}.")
-        both = keras.tree.map_structure(lambda *values: np.stack(values), start, end)
-        first, last = self.encode(both, condition)
+        first, last = self.encode(stacked([start, end]), condition)
         return self.decode(np.linspace(first, last, steps), condition)
 
     def checked_rows(self, samples: Samples, condition: Any) -> list[Any]:
@@ -97,7 +96,7 @@ class LatentSpace(Sampler):
         Raises:
             InputError: They are not of the model's shapes, or a condition is missing or not wanted.
         """
-        rows = _checked(samples, self.sample_spec)
+        rows = checked_arrays(samples, self.sample_spec)
         if self.condition_spec is None and condition is None:
             return [rows]
         return [rows, self.check_condition(condition, int(length_of(rows)), None)]
@@ -121,20 +120,3 @@ class LatentSpace(Sampler):
         """A function of data, and perhaps of conditions, as a signature."""
         specs = self.encoding_specs
         return lambda *given: function(*keras.tree.pack_sequence_as(specs, given)), keras.tree.flatten(specs)
-
-
-def _checked(values: Any, spec: Any) -> Any:
-    """Arrays as float32, where they are what is wanted."""
-    if isinstance(spec, dict):
-        if not isinstance(values, dict) or set(values) != set(spec):
-            received = ", ".join(sorted(values)) if isinstance(values, dict) else "one array"
-            raise InputError(f"This model takes samples of {', '.join(spec)}. Received: {received}.")
-        rows = {name: _checked(values[name], each) for name, each in spec.items()}
-        if len({len(each) for each in rows.values()}) > 1:
-            counts = {name: len(each) for name, each in rows.items()}
-            raise InputError(f"Fields of samples have the same number of rows. Received: {counts}.")
-        return rows
-    array = np.asarray(values, np.float32)
-    if not spec.shape.is_compatible_with(array.shape):
-        raise InputError(f"This model takes {spec.name}s of shape {spec.shape}. Received: {array.shape}.")
-    return array

@@ -107,8 +107,8 @@ class Sampler:
             raise InputError(
                 f"{type(self).__name__} has no prior to draw from and cannot generate; a VAE can. Received: n={n}."
             )
-        if n < 1:
-            raise InputError(f"generate draws at least 1 sample. Received: n={n}.")
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise InputError(f"generate draws a whole number of samples, at least 1. Received: n={n!r}.")
         return int(np.random.default_rng().integers(2**31)) if seed is None else seed
 
     # Conditions

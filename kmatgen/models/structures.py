@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,7 +11,6 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.layers import ConditionalBatchNormalization
-from kmatgen.models.requirements import require
 
 
 def number_of_classes(network: keras.Model) -> int | None:
@@ -38,7 +38,7 @@ def check_classes(network: keras.Model, condition: Any) -> None:
     """
     if condition is None or classes_in_turn(network, 1) is None:
         return
-    classes, values = number_of_classes(network), np.asarray(condition)
+    classes, values = number_of_classes(network), _as_numbers("condition", condition)
     if values.size and not (values.min() >= 0 and values.max() < classes):
         raise InputError(
             f"This {network.name} knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}."
@@ -101,7 +101,7 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
     what = "condition" if spec.name in ("condition", None) else f"condition {spec.name!r}"
     if values is None:
         raise InputError(f"This model needs a {what} of shape {single}. Received: None.")
-    values = np.asarray(values)
+    values = _as_numbers(what, values)
     if single == (1,) and values.shape in ((), (n,)):
         values = values[..., None]
     if values.shape == single:
@@ -116,37 +116,53 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
     return tf.cast(values, spec.dtype)
 
 
-def check_batch(what: str, given: Any, wanted: Any) -> None:
-    """Refuse a batch that a network cannot take, while its step is traced.
+def _as_numbers(what: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.empty((), object)
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"A {what} is a number, or an array of numbers with one row for each sample. Received: {values!r}."
+        )
+    return array
+
+
+def checked_arrays(values: Any, spec: Any) -> Any:
+    """Arrays as float32, where they are what is wanted.
 
     Args:
-        what: What it is, for the message.
-        given: The batch: a tensor or a dict of tensors.
-        wanted: The network's symbolic input of the same structure.
+        values: An array, or a dict of them with equal first axes.
+        spec: A `tf.TensorSpec` that names what it is, or a dict of these.
 
     Raises:
-        InputError: It is made of other fields, or they have other shapes.
+        InputError: They are not.
     """
-    shapes, fits = (
-        keras.tree.map_structure(lambda tensor: tuple(tensor.shape)[1:], tensors) for tensors in (given, wanted)
-    )
-    if shapes != fits and not _unknown(shapes):
-        raise InputError(f"{what} of shape {fits} are wanted, batch axis aside. Received: {shapes}.")
+    if isinstance(spec, dict):
+        if not isinstance(values, dict) or set(values) != set(spec):
+            received = ", ".join(sorted(values)) if isinstance(values, dict) else "one array"
+            raise InputError(f"This model takes samples of {', '.join(spec)}. Received: {received}.")
+        rows = {name: checked_arrays(values[name], each) for name, each in spec.items()}
+        if len({len(each) for each in rows.values()}) > 1:
+            counts = {name: len(each) for name, each in rows.items()}
+            raise InputError(f"Fields of samples have the same number of rows. Received: {counts}.")
+        return rows
+    array = np.asarray(values, np.float32)
+    if not spec.shape.is_compatible_with(array.shape):
+        raise InputError(f"This model takes {spec.name}s of shape {spec.shape}. Received: {array.shape}.")
+    return array
 
 
-def _unknown(shapes: Any) -> bool:
-    """Whether a size is not known before the step runs."""
-    return any(size is None for size in keras.tree.flatten(shapes))
+def stacked(data: Sequence[Any]) -> Any:
+    """Data of one kind, each without a batch axis, as the rows of one batch.
 
-
-def with_known_classes(network: keras.Model, condition: Any) -> Any:
-    """The conditions of a step, which stops if they are class ids that a network does not know; see `require`."""
-    if condition is None or classes_in_turn(network, 1) is None:
-        return condition
-    classes, least, most = number_of_classes(network), tf.reduce_min(condition), tf.reduce_max(condition)
-    known = tf.logical_and(least >= 0, most < tf.cast(classes, most.dtype))
-    sentence = f"This {network.name} knows the classes 0 to {classes - 1}. Received:"
-    return require(known, sentence, least, "to", most, of=condition)
+    Raises:
+        InputError: Their fields or shapes differ.
+    """
+    kinds = [keras.tree.map_structure(np.shape, datum) for datum in data]
+    if any(kind != kinds[0] for kind in kinds):
+        raise InputError(f"Data to go between have one shape. Received: {' and '.join(map(str, kinds))}.")
+    return keras.tree.map_structure(lambda *values: np.stack(values), *data)
 
 
 def samples_and_conditions(data: Any) -> tuple[Any, Any]:
