@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from kmatgen.crystal_files import write_crystals
 from kmatgen.crystal_pictures import MOST_CELLS, crystal_distributions, crystal_grid
+from kmatgen.data.crystal_known import EVERYTHING, Hold, known_crystal
 from kmatgen.data.crystal_source import CrystalSource
+from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_published import PUBLISHED
 from kmatgen.metrics.crystal_scores import score_rows
 from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
 from kmatgen.models.base import GenerativeModel
+from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.report import Picture, picture, render
 from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.symmetrise import SymmetryReport, symmetrise
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,9 @@ def generate_crystals(
     seed: int = 0,
     request: dict[str, Any] | None = None,
     symprec: float = 0.1,
+    fixed: Structure | None = None,
+    hold: Hold | None = None,
+    near: Structure | None = None,
     **options: Any,
 ) -> GeneratedCrystals:
     """Generate crystals and find the symmetry that they nearly have.
@@ -57,12 +66,20 @@ def generate_crystals(
         seed: The same seed gives the same crystals.
         request: What is asked for, see `CrystalConditions.asked`; of a VAE also values of properties that it predicts.
         symprec: How far atoms may stand from where a symmetry puts them, Angstrom.
-        **options: Passed on to `generate`, such as `steps`, `guidance`, `fixed`, `near` and `strength`.
+        fixed: A crystal of which generated ones have parts, for diffusion models.
+        hold: Which: `{"lattice": True}`, all species `{"species": True}`, places of some sites `{"coords": [0, 2]}`, or
+            several of these, see `kmatgen.data.crystal_known`.
+        near: A crystal that generated ones resemble, for diffusion models; how much says `strength`.
+        **options: Passed on to `generate`, such as `steps`, `guidance` and `strength`.
 
     Raises:
-        InputError: The model does not know what is asked for.
+        InputError: The model does not know what is asked for, or a crystal given does not fit the data.
     """
     condition: dict[str, Any] | None = crystals.asked(request or {})
+    if fixed is not None or near is not None:
+        given, mask = _given(model, crystals, fixed, hold, near)
+        options |= given
+        condition = condition if mask is None else {**(condition or {}), "mask": mask}
     properties = crystals.asked_properties(request or {})
     options |= {"properties": properties} if properties else {}
     if crystals.are_sets and "mask" not in (condition or {}):
@@ -74,6 +91,27 @@ def generate_crystals(
     decoded = keep_crystals(samples)
     table, moved = symmetrise(decoded.table, symprec)
     return GeneratedCrystals(CrystalTable.from_fields(samples), decoded.refused, table, moved)
+
+
+def _given(
+    model: GenerativeModel, crystals: CrystalSource, fixed: Structure | None, hold: Hold | None, near: Structure | None
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The crystals as `generate` takes them, and the mask of sites, where that is a condition."""
+    if not isinstance(model, DenoisingSampler):
+        raise InputError(f"A diffusion model can be given a crystal. Received: a {type(model).__name__}.")
+    if (fixed is None) != (hold is None):
+        raise InputError("fixed is the crystal and hold says what of it is kept. Received: one without the other.")
+    given: dict[str, Any] = {}
+    masks = []
+    for name, structure, kept in (("fixed", fixed, hold), ("near", near, EVERYTHING)):
+        if structure is not None and kept is not None:
+            given[name], mask = known_crystal(crystals, structure, kept)
+            masks.append(mask)
+    if len(masks) == 2 and not np.array_equal(*masks):
+        raise InputError(
+            f"fixed and near have the same number of sites. Received: {len(fixed or ())} and {len(near or ())}."
+        )
+    return given, masks[0]
 
 
 def write_generation(

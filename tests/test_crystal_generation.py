@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from kmatgen import presets, training
 from kmatgen.crystal_generation import generate_crystals, write_generation
 from kmatgen.crystal_models import crystal_parts
 from kmatgen.data.crystal_source import open_crystals
 from kmatgen.data.crystals import read_crystals
+from kmatgen.errors import InputError
 from tests.representations.crystals import perovskites, triclinic
 
 
@@ -55,6 +56,69 @@ def test_sets_have_sizes_of_training_crystals(sets):
     made = generate_crystals(model, crystals, 20, seed=1)
     assert set(made.drawn.n_sites) <= set(crystals.train.n_sites)
     assert_array_equal(np.sort(made.drawn.n_sites), made.drawn.n_sites)
+
+
+class TestAGivenCrystal:
+    """In Angstrom, and with the sites in the order in which the user has them."""
+
+    def test_of_roles(self, roles):
+        crystals, model = roles
+        given = crystals.test.structures()[0]
+        made = generate_crystals(model, crystals, 3, request={"gap": 1}, fixed=given, hold={"lattice": True}).drawn
+        assert_allclose(made.lattice, np.tile(crystals.test.lattice[0], (3, 1)), rtol=1e-5)
+        first = given.species[0].Z
+        made = generate_crystals(model, crystals, 3, request={"gap": 1}, fixed=given, hold={"species": [0]}).drawn
+        assert (made.species == first).any(axis=1).all()
+
+    def test_of_sets(self, sets):
+        crystals, model = sets
+        given = next(structure for structure in crystals.test.structures() if len(structure) > 2)
+        hold = {"lattice": True, "species": True, "coords": [1]}
+        made = generate_crystals(model, crystals, 3, fixed=given, hold=hold).drawn
+        assert_array_equal(made.n_sites, len(given))
+        assert_allclose(made.lattice, np.tile(given.lattice.parameters, (3, 1)), rtol=1e-4)
+        assert_array_equal(
+            np.sort(made.species, axis=1)[:, -len(given) :], np.tile(sorted(given.atomic_numbers), (3, 1))
+        )
+        away = made.coords - given.frac_coords[1]
+        there = (np.abs(away - np.round(away)).max(axis=2) < 1e-4) & (made.species == given.species[1].Z)
+        assert_array_equal(there.sum(axis=1), 1)
+
+    @pytest.mark.parametrize("of", ["roles", "sets"])
+    def test_near(self, of, request):
+        crystals, model = request.getfixturevalue(of)
+        given = crystals.test[0]
+        asked = {"gap": 1} if of == "roles" else {}
+        made = generate_crystals(model, crystals, 3, request=asked, near=given.structures()[0], strength=1e-3).drawn
+        assert_allclose(made.lattice, np.tile(given.lattice, (3, 1)), rtol=0.05)
+
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"hold": None}, "one without the other"),
+            ({"hold": {"colour": True}}, "Received: colour=True"),
+            ({"hold": {"species": [5]}}, r"from 0 to 4.*Received: species=\[5\]"),
+            ({"hold": {"lattice": [0]}}, r"Received: lattice=\[0\]"),
+        ],
+    )
+    def test_refuses_to_hold(self, roles, options, match):
+        crystals, model = roles
+        given = crystals.test.structures()[0]
+        with pytest.raises(InputError, match=match):
+            generate_crystals(model, crystals, 2, request={"gap": 1}, fixed=given, **options)
+
+    def test_refuses_what_training_crystals_never_have(self, roles, sets):
+        crystals, model = roles
+        given = crystals.test.structures()[0]
+        given.lattice = given.lattice.from_parameters(4, 4, 5, 90, 90, 90)
+        with pytest.raises(InputError, match="leave lattice free"):
+            generate_crystals(model, crystals, 2, request={"gap": 1}, near=given)
+        with pytest.raises(InputError, match=r"of these data have 5 sites\. Received: one of 10"):
+            generate_crystals(model, crystals, 2, request={"gap": 1}, near=given * (2, 1, 1))
+        with pytest.raises(InputError, match="atomic number"):
+            generate_crystals(sets[1], sets[0], 2, near=given)
+        with pytest.raises(InputError, match="Received: a VAE"):
+            generate_crystals(small_vae(sets[0]), sets[0], 2, near=given)
 
 
 def test_everything_is_written(roles, tmp_path):

@@ -13,7 +13,7 @@ from kmatgen.representations.base import Representation, check_elements
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.elements import HEAVIEST, element_features
 from kmatgen.representations.lattice_code import CODES, encode_lattice
-from kmatgen.representations.site_order import ORDERS, circular_mean, find_prototype, order_sites, wrapped
+from kmatgen.representations.site_order import ORDERS, circular_mean, find_prototype, order_sites, site_rows, wrapped
 
 if TYPE_CHECKING:
     import keras
@@ -188,6 +188,11 @@ class PointCloud(Representation):
         return {"coords_mean": centre, "coords_scale": _scale(wrapped(table.coords, centre) - centre)}
 
     # Encoding
+
+    def site_rows(self, table: CrystalTable) -> np.ndarray:
+        """`(n, sites)` which site of each crystal of a table stands at each place of the arrays."""
+        self.check_fitted()
+        return site_rows(table, self.order, self.ranges["prototype"])
 
     def to_arrays(self, table: CrystalTable) -> dict[str, np.ndarray]:
         known = self.constants

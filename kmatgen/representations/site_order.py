@@ -42,14 +42,17 @@ def order_sites(table: CrystalTable, order: str, prototype: np.ndarray | None = 
     Raises:
         InputError: An unknown order, `role` without a prototype, or one that does not fit the table.
     """
+    return table if order == "given" else _permuted(table, site_rows(table, order, prototype))
+
+
+def site_rows(table: CrystalTable, order: str, prototype: np.ndarray | None = None) -> np.ndarray:
+    """`(n, sites)` which site of each crystal comes at each place of a named order; as for `order_sites`."""
     check_order(order)
     if order == "given":
-        return table
+        return np.broadcast_to(np.arange(table.species.shape[1]), table.species.shape)
     if order == "role":
-        rows = _nearest_roles(table, prototype)
-    else:
-        rows = np.lexsort(_keys(table, order)[::-1], axis=1)
-    return _permuted(table, rows)
+        return _nearest_roles(table, prototype)
+    return np.lexsort(_keys(table, order)[::-1], axis=1)
 
 
 def check_order(order: str) -> None:
