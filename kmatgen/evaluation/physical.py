@@ -103,7 +103,12 @@ def _diameters(view: View) -> Described:
 
 
 def _intercept(view: View) -> Described:
-    return mean_intercept(view.grains, periodic=view.settings.periodic, pixel_size=view.pixel_size)
+    """The mean intercept of each sample; none for one without a boundary."""
+    maps = view.grains
+    several = maps.reshape(len(maps), -1).max(axis=1) > 0
+    options = {"periodic": view.settings.periodic, "pixel_size": view.pixel_size}
+    found = iter(mean_intercept(maps[several], **options) if several.any() else ())
+    return ragged([next(found)] if one else [] for one in several)
 
 
 def _objects(view: View) -> Described:

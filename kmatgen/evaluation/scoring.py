@@ -197,6 +197,7 @@ class Judge:
     def _score(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:
         held_out, described = self.described(metric)[: self.count], metric.describe(generated)
         value = metric(held_out, described)
+        _say_what_is_left_out(metric, real=held_out, generated=described)
         groups, effort = self.groups[: self.count], self.effort
         low, high = interval(metric, held_out, groups, described, value, effort.resamples, effort.seed)
         floor, spread, reason = None, None, None
@@ -219,6 +220,18 @@ class Judge:
             real=levels[1],
             reason=reason,
         )
+
+
+def _say_what_is_left_out(metric: Metric, **kinds: Described) -> None:
+    """Warn of samples that have no such objects, as a constant image has no grains: they count for nothing."""
+    for kind, described in kinds.items():
+        empty = sum(len(part) == 0 for part in described) if described.dtype == object else 0
+        if empty:
+            warnings.warn(
+                f"{metric.name} leaves out {empty} of {len(described)} {kind} samples, which have nothing to measure.",
+                FewSamplesWarning,
+                stacklevel=2,
+            )
 
 
 def _memorised(found: NearestTraining) -> str:

@@ -63,6 +63,9 @@ def to_grey(images: np.ndarray) -> np.ndarray:
 class Otsu:
     """Thresholds of each image by itself, from its grey levels (Otsu 1979): brightness may differ between images.
 
+    An image with fewer grey levels than phases, such as a constant one, has no thresholds; it takes those of all images
+    together, and is, if constant, of one phase.
+
     Args:
         phases: Number of phases, 2 to 5.
         smoothing: Standard deviation in pixels of a Gaussian that goes first. Without it a noisy micrograph has specks
@@ -81,25 +84,26 @@ class Otsu:
         """Segment.
 
         Raises:
-            InputError: An image has fewer grey levels than there shall be phases.
+            InputError: All images have fewer grey levels than there shall be phases.
         """
         grey = to_grey(images)
         grey = ndimage.gaussian_filter(grey, self.smoothing, axes=range(1, grey.ndim)) if self.smoothing else grey
-        thresholds = [self._thresholds(image, index) for index, image in enumerate(grey)]
+        plain = np.array([len(np.unique(image)) < self.phases for image in grey])
+        if plain.all():
+            raise InputError(
+                f"Otsu needs at least {self.phases} grey levels in at least one image; the segmentation 'threshold' "
+                f"does not. Received: {len(grey)} images with fewer, about {grey.mean():.4g}."
+            )
+        together = self._thresholds(grey) if plain.any() else None
+        thresholds = [together if one else self._thresholds(image) for image, one in zip(grey, plain, strict=True)]
         return np.stack([np.digitize(image, bins, right=True) for image, bins in zip(grey, thresholds, strict=True)])
 
-    def _thresholds(self, image: np.ndarray, index: int) -> np.ndarray:
+    def _thresholds(self, grey: np.ndarray) -> np.ndarray:
         from skimage.filters import threshold_multiotsu, threshold_otsu
 
-        levels = len(np.unique(image))
-        if levels < self.phases:
-            raise InputError(
-                f"Otsu needs at least {self.phases} grey levels in every image; leave image {index} out, or use "
-                f"the segmentation 'threshold'. Received: {levels}, about {image.mean():.4g}."
-            )
-        found = [threshold_otsu(image)] if self.phases == 2 else threshold_multiotsu(image, self.phases)
+        found = [threshold_otsu(grey)] if self.phases == 2 else threshold_multiotsu(grey, self.phases)
         # These are the middles of the last of 256 bins of each phase: its upper half belongs to the phase, too.
-        return np.asarray(found) + np.ptp(image) / 512.0
+        return np.asarray(found) + np.ptp(grey) / 512.0
 
 
 class Threshold:

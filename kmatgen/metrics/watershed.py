@@ -33,7 +33,7 @@ def segment_grains(
 
     Returns:
         int64 labels from 0, without gaps in each image, of the shape of `images` without its channel axis. What
-        belongs to a boundary line goes to the nearer grain.
+        belongs to a boundary line goes to the nearer grain; an image without boundaries is one grain.
 
     Raises:
         InputError: An option is out of range, or no image shows any boundary.
@@ -52,8 +52,10 @@ def segment_grains(
     if high - low < 1e-6:
         raise InputError(f"Images must show grain boundaries. Received: images whose relief is constant, {low:.4g}.")
     height = depth * (high - low)
-    maps = np.empty(reliefs.shape, np.int64)
+    maps = np.zeros(reliefs.shape, np.int64)
     for index, relief in enumerate(reliefs):
+        if np.ptp(relief) < height:
+            continue
         pad = min(relief.shape) // 2 if periodic else 0
         markers = _basins(np.pad(relief, pad, mode="wrap"), height)
         inner = tuple(slice(pad, pad + side) for side in relief.shape)

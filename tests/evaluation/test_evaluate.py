@@ -89,6 +89,15 @@ def test_one_phase_is_named():
     assert "Phase 1 has to be in the samples" in table["two_point"].reason
 
 
+def test_a_few_constant_samples_do_not_stop_the_others():
+    generated = TEST.copy()
+    generated[1], generated[4] = 0.0, 1.0
+    names = ["two_point", "phase_fraction", "specific_surface", "object_size", "grain_size", "intercept", "percolation"]
+    table = evaluate(generated, (TRAIN, TEST), names)
+    assert [score.name for score in table if score.value is None] == []
+    assert f"intercept leaves out 2 of {len(TEST)} generated samples" in str(table)
+
+
 def test_too_few_held_out_samples_for_a_floor():
     table = evaluate(TEST, (TRAIN[:6], TEST[:6]), "precision")
     assert table["precision"].value is not None

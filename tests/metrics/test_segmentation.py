@@ -52,7 +52,10 @@ def test_grey():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: segment(np.full((2, 8, 8, 1), 0.5)), "2 grey levels in every image; leave image 0 out.*about 0.5"),
+        (
+            lambda: segment(np.full((2, 8, 8, 1), 0.5)),
+            "2 grey levels in at least one image.*Received: 2 images with fewer, about 0.5",
+        ),
         (lambda: segment(np.full((2, 8, 8, 1), 128.0)), r"in \[0, 1\]; divide 8-bit images by 255. Received: 128"),
         (lambda: segment(np.full((2, 8, 8, 1), np.nan)), "finite"),
         (lambda: segment(np.zeros((8, 8, 1))), r"images \(n, height, width, channels\)"),
@@ -65,3 +68,11 @@ def test_grey():
 def test_refuses(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_otsu_of_a_constant_image_is_that_of_all_together(rng):
+    images = np.concatenate([rng.choice([0.2, 0.8], (2, 8, 8, 1)), np.full((2, 8, 8, 1), 0.1)])
+    images[3] = 0.9
+    labels = segment(images)
+    np.testing.assert_array_equal(labels[:2], (images[:2, ..., 0] > 0.5).astype(int))
+    np.testing.assert_array_equal(labels[2:], np.stack([np.zeros((8, 8)), np.ones((8, 8))]))
