@@ -81,8 +81,9 @@ def generate_crystals(
         options |= given
         condition = condition if mask is None else {**(condition or {}), "mask": mask}
     properties = crystals.asked_properties(request or {})
-    options |= {"properties": properties} if properties else {}
-    if crystals.are_sets and "mask" not in (condition or {}):
+    if properties:
+        options = {"near": crystals.with_conditions(crystals.train), **options, "properties": properties}
+    if crystals.are_sets and "near" not in options and "mask" not in (condition or {}):
         # Small crystals cost little where they are together.
         masks = model.draw_conditions(n, seed)["mask"].numpy()
         condition = {**(condition or {}), "mask": masks[np.argsort(masks.sum(axis=1), kind="stable")]}

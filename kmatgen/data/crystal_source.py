@@ -79,6 +79,11 @@ class CrystalSource:
             found = {"mask": mask.astype(np.float32), **found}
         return found or None
 
+    def with_conditions(self, table: CrystalTable) -> Any:
+        """Fields of real crystals, or where there are conditions the pair of both."""
+        fields, conditions = self.fields(table), self.conditions_of(table)
+        return fields if conditions is None else (fields, conditions)
+
     def told(self, table: CrystalTable) -> dict[str, np.ndarray] | None:
         """What is known of real crystals beside their fields: conditions, and properties to predict, NaN where unknown.
 

@@ -19,8 +19,8 @@ from kmatgen.models.base import Logs
 from kmatgen.models.elbo import KL_REDUCTIONS, kl_divergence
 from kmatgen.models.latent_space import Samples
 from kmatgen.models.properties import check_asked, check_properties, distances, property_loss
-from kmatgen.models.sampling import Signatures, sample_seed
-from kmatgen.models.structures import fed
+from kmatgen.models.sampling import Signatures, fold_seed, sample_seed
+from kmatgen.models.structures import fed, rows_of
 from kmatgen.registry import register
 from kmatgen.schedules import Schedule
 
@@ -149,7 +149,8 @@ class VAE(Autoencoder):
         kl_weight = self.kl_weight_at(self.optimizer.iterations)
         loss = reconstruction_loss + kl_weight * kl_loss
         if self.properties:
-            predicted = self.property_head(mean, training=training)
+            # Of the sampled point, not of its mean: else the head reads what no point of the prior keeps.
+            predicted = self.property_head(latent, training=training)
             logs["property_loss"] = property_loss(predicted, told, self.properties)
             loss += self.property_weight * logs["property_loss"]
         return loss, {"loss": loss, **logs, "kl_loss": kl_loss, "kl_weight": kl_weight}
@@ -183,6 +184,8 @@ class VAE(Autoencoder):
         seed: int | None = None,
         batch_size: int = 64,
         properties: dict[str, Any] | None = None,
+        near: Any = None,
+        strength: float = 1.0,
         candidates: int = 64,
     ) -> Samples:
         """Draw `n` samples.
@@ -193,8 +196,13 @@ class VAE(Autoencoder):
             seed: The same seed gives the same samples. `None` draws one.
             batch_size: Samples computed at a time.
             properties: By name, the value that samples should have, one for all or one for each. For each sample the
-                best of several points of the prior is decoded: the one that the property head sees nearest to it.
-            candidates: Of how many points, with `properties`.
+                best of several points is decoded: the one that the property head sees nearest to it. Points of the
+                prior seldom have rare values, and what they are decoded to seldom keeps them; give `near`, too.
+            near: Data on the scale of training, or a pair of data and conditions. Each sample then comes from the
+                neighbourhood of one of them, drawn at random, and not from the prior; with its condition, but for the
+                entries that are asked for. For properties Ren et al. 2022 (FTCP) do so.
+            strength: With `near`, how far away: 0 reconstructs, 1 draws from the latent distributions of the data.
+            candidates: Number of points for each sample, with `properties`.
 
         Returns:
             `(n, ...)` float32 in data units, or a dict of such arrays.
@@ -202,22 +210,48 @@ class VAE(Autoencoder):
         Raises:
             InputError: The model cannot do that, or a condition is missing, of the wrong shape or not wanted.
         """
-        if properties is None:
+        if properties is None and near is None:
             return super().generate(n, condition, seed=seed, batch_size=batch_size)
         seed = self.check_request(n, seed)
-        latent = self.latent_with(properties, n, seed, candidates)
-        return self.decode_for(condition, latent, seed, batch_size)
+        if candidates < 1 or strength < 0:
+            raise InputError(
+                f"candidates is at least 1 and strength at least 0. Received: candidates={candidates}, "
+                f"strength={strength}."
+            )
+        count = 1 if properties is None else candidates
+        latent, given = self._drawn_points(n * count, seed, near, strength)
+        chosen = np.arange(n) if properties is None else self.nearest_points(latent, properties, n)
+        if given is not None:
+            own = rows_of(given, chosen)
+            condition = (
+                {**own, **(condition or {})} if isinstance(own, dict) else own if condition is None else condition
+            )
+        return self.decode_for(condition, latent[chosen], seed, batch_size)
 
-    def latent_with(self, properties: dict[str, Any], n: int, seed: int, candidates: int = 64) -> np.ndarray:
-        """Latent points `(n, latent_dim)` of the prior, each the one of several whose predictions are the nearest."""
+    def _drawn_points(self, count: int, seed: int, near: Any, strength: float) -> tuple[np.ndarray, Any]:
+        """Latent points of the prior, or near to data, and then the conditions of those."""
+        noise = self.draw_latent(count, sample_seed(seed)).numpy()
+        if near is None:
+            return noise, None
+        rows = self.checked_rows(*(near if isinstance(near, tuple) else (near, None)))
+        posterior = self.run_in_batches(self._encoding_all, *rows)
+        of = tf.random.stateless_uniform(
+            [count], fold_seed(sample_seed(seed), 5), 0, len(posterior["mean"]), tf.int32
+        ).numpy()
+        spread = strength * np.exp(0.5 * posterior["log_var"][of])
+        given = None if len(rows) == 1 else keras.tree.map_structure(lambda values: np.asarray(values)[of], rows[1])
+        return posterior["mean"][of] + spread * noise, given
+
+    def nearest_points(self, latent: np.ndarray, properties: dict[str, Any], n: int) -> np.ndarray:
+        """Of latent points `(n * candidates, latent_dim)` the rows `(n,)` of those with the nearest predictions."""
         asked = check_asked(properties, self.properties, n)
-        if candidates < 1:
-            raise InputError(f"candidates is at least 1. Received: {candidates}.")
-        drawn = self.draw_latent(n * candidates, sample_seed(seed))
-        predicted = self.run_in_batches(self._predicting, drawn, batch_size=4096)
-        far = distances(predicted, asked, self.properties)
-        best = np.arange(n) * candidates + far.reshape(n, candidates).argmin(axis=1)
-        return drawn.numpy()[best]
+        predicted = self.run_in_batches(self._predicting, latent, batch_size=4096)
+        far = distances(predicted, asked, self.properties).reshape(n, -1)
+        return np.arange(n) * far.shape[1] + far.argmin(axis=1)
+
+    @cached_property
+    def _encoding_all(self) -> Callable[..., dict[str, tf.Tensor]]:
+        return tf.function(self.encoded, input_signature=self.encoding_specs)
 
     def predict_properties(
         self, samples: Samples, condition: Any = None, *, batch_size: int = 64

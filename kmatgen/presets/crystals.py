@@ -47,7 +47,7 @@ def crystal_wgan_gp() -> Config:
 
 def crystal_vae() -> Config:
     """A VAE of point clouds; with `data.crystals.properties` also a property head."""
-    latent = {"latent_dim": 64}
+    latent = {"latent_dim": 24}
     given = {**latent, "width": 256, "blocks": 3, "condition": FROM_DATA}
     facts = {"data_decoder": f"{FROM_DATA}:decoder", **dict.fromkeys(("fields", "prior", "properties"), FROM_DATA)}
     return {
@@ -64,7 +64,7 @@ def crystal_vae() -> Config:
         "compile": {
             "optimizer": _warm_and_cosine(),
             "reconstruction": "mean_squared_error",
-            "kl_weight": 0.2,
+            "kl_weight": 1.0,
             "kl_reduction": "per_value",
             "property_weight": 1.0,
             "steps_per_execution": 16,

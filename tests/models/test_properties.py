@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.models import properties
@@ -60,14 +60,47 @@ def test_predictions_are_in_units_of_the_property():
     assert_allclose(model.predict_properties(sample, {"mask": told["mask"]})["property"], expected, rtol=1e-5)
 
 
+def vae_with_a():
+    return kg.VAE(**conv_networks(True), property_head=linear_head("a"), properties={"a": SCALES["a"]}, seed=0)
+
+
 def test_samples_are_chosen_by_what_is_asked():
-    vae = kg.VAE(**conv_networks(True), property_head=linear_head("a"), properties={"a": SCALES["a"]}, seed=0)
+    vae = vae_with_a()
     asked = np.array([-1.0, 0.0, 2.0, 3.0])
-    latent = vae.latent_with({"a": asked}, 4, seed=1)
-    assert_allclose(1 + latent.sum(axis=1), asked, atol=0.3)
+    drawn = vae.draw_latent(4 * 64, np.array([1, 0])).numpy()
+    chosen = vae.nearest_points(drawn, {"a": asked}, 4)
+    assert_array_equal(chosen // 64, np.arange(4))
+    # Predictions are 1 + 2 (z1 + z2 + z3) / 2.
+    assert_allclose(1 + drawn[chosen].sum(axis=1), asked, atol=0.3)
+    assert_allclose(vae.generate(4, seed=1, properties={"a": asked}), vae.decode(drawn[chosen]), atol=1e-6)
     # Of one candidate there is none to choose.
-    assert_allclose(vae.latent_with({"a": 0.0}, 4, 1, candidates=1), vae.draw_latent(4, np.array([1, 0])))
-    assert_allclose(vae.generate(4, seed=1, properties={"a": asked}), vae.decode(latent), atol=1e-6)
+    one = vae.generate(4, seed=1, properties={"a": 0.0}, candidates=1)
+    assert_allclose(one, vae.generate(4, seed=1), atol=1e-6)
+
+
+def test_near_real_data():
+    vae, data = vae_with_a(), images(6)
+    made = vae.generate(5, seed=1, near=data, strength=0.0)
+    real = vae.reconstruct(data)
+    assert (np.abs(made[:, None] - real[None]).max(axis=(2, 3, 4)).min(axis=1) < 1e-6).all()
+    # The best of many draws of all six is the one with the nearest prediction.
+    predicted = vae.predict_properties(data)["a"]
+    best = vae.generate(2, seed=1, near=data, strength=0.0, properties={"a": 9.0}, candidates=200)
+    assert_allclose(best, real[[np.abs(predicted - 9.0).argmin()] * 2], atol=1e-6)
+    # At full strength, points of the latent distributions.
+    far = vae.generate(5, seed=1, near=data)
+    assert np.abs(far - made).max() > 1e-3
+    assert_allclose(vae.generate(5, seed=1, near=data, batch_size=2), far, atol=1e-6)
+
+
+def test_near_data_with_their_conditions():
+    model = field_vae()
+    sample, told = field_data(4)
+    mask = {"mask": told["mask"]}
+    made, real = model.generate(6, seed=2, near=(sample, mask), strength=0.0), model.reconstruct(sample, mask)
+    assert (np.abs(made["coords"][:, None] - real["coords"][None]).max(axis=(2, 3)).min(axis=1) < 1e-6).all()
+    with pytest.raises(kg.InputError, match="needs a condition of mask"):
+        model.generate(2, near=sample)
 
 
 def test_training_follows_the_property():
@@ -92,5 +125,5 @@ def test_refuses_questions():
         vae.generate(2, properties={"gap": 1.0})
     with pytest.raises(kg.InputError, match="property is a number, or 2 of them"):
         vae.generate(2, properties={"property": [1.0, 2.0, 3.0]})
-    with pytest.raises(kg.InputError, match="Received: 0"):
+    with pytest.raises(kg.InputError, match="Received: candidates=0, strength=1.0"):
         vae.generate(2, properties={"property": 1.0}, candidates=0)
