@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import kmatgen
 from kmatgen.errors import InputError
-from kmatgen.models.structures import check_rows
+from kmatgen.models.structures import check_class_range, check_rows
 
 MANIFEST = "manifest.json"
 
@@ -88,6 +88,7 @@ def describe_model(model: Any) -> dict[str, Any]:
         "seed": model.seed,
         "steps": int(optimizer.iterations) if optimizer is not None else 0,
         **({} if model.steps is None else {"sampling_steps": model.steps}),
+        **({} if model.condition_classes is None else {"condition_classes": model.condition_classes}),
         "kmatgen": kmatgen.__version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
@@ -156,6 +157,8 @@ class ServedModel:
         sample = self.loaded.signatures[name]
         takes = dict(sample.structured_input_signature[1])
         settings = {} if self.steps is None else {"steps": tf.constant(steps or self.steps)}
+        if condition is not None and "condition_classes" in self.manifest:
+            check_class_range(condition, self.manifest["condition_classes"])
         rows = _condition_rows(condition, {key: takes[key] for key in takes if key not in ("n", "seed", "steps")}, n)
         starts = range(0, n, batch_size)
         parts = []
@@ -170,9 +173,11 @@ def _condition_rows(condition: Any, specs: dict[str, tf.TensorSpec], n: int) -> 
     """The condition of `n` samples as a signature takes it, entry by entry."""
     if not specs and condition is not None:
         raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
-    given = condition if isinstance(condition, dict) else {"condition": condition}
+    given = condition if isinstance(condition, dict) and set(specs) != {"condition"} else {"condition": condition}
     if specs and set(given) != set(specs):
-        raise InputError(f"This model needs a condition of {', '.join(sorted(specs))}. Received: {condition!r}.")
+        raise InputError(
+            f"A condition of this model is a dict with {', '.join(sorted(specs))}. Received: {condition!r}."
+        )
     return {name: check_rows(given[name], spec, n) for name, spec in specs.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
 
@@ -51,6 +52,7 @@ def evaluate(model: Path, data: Path | None, out: Path | None, **options: Any) -
         raise InputError(f"Name real data with --data; only a run knows its own. Received: {model}, which is no run.")
     folder = out or (model / "evaluation" if is_run else None)
 
+    import_tensorflow()
     from kmatgen.evaluation.compare import compare_models
 
     tables, page = compare_models({model.resolve().name: model}, data or model, folder, **_chosen(options))
@@ -83,6 +85,7 @@ def compare(models: tuple[Path, ...], data: Path | None, out: Path, **options: A
     if len(set(names)) < len(names):
         names = [str(model) for model in models]
 
+    import_tensorflow()
     from kmatgen.evaluation.compare import compare_models, comparison_text
 
     tables, page = compare_models(dict(zip(names, models, strict=True)), data or runs[0], out, **_chosen(options))

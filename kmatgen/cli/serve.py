@@ -49,6 +49,12 @@ def sample(
     click.echo(f"{n} samples: {folder}")
 
 
+def asking_for(config: dict[str, Any]) -> str:
+    """The option with which samples of a run are asked for something, for an example; empty where they need not be."""
+    examples = {"class": " --condition 0", "phase_fraction": " --condition 0.3"}
+    return examples.get(config["data"]["condition"], "")
+
+
 def _from_json(condition: str) -> Any:
     try:
         return json.loads(condition)
@@ -77,4 +83,4 @@ def export(run: Path, which: str, out: Path | None) -> None:
     folder = out or Path("saved_models") / opened.name
     export_run(opened, folder, which)
     click.echo(f"SavedModel: {folder}")
-    click.echo(f"Next: kmatgen sample {folder} -n 16")
+    click.echo(f"Next: kmatgen sample {folder} -n 16{asking_for(opened.config)}")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kmatgen.cli.describe import report_refused
+from kmatgen.cli.serve import asking_for
 from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
@@ -83,7 +84,8 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
         return
     report_refused(run.read_json("data.json"))
     click.echo(f"Report: {run.folder / 'report.html'}")
-    click.echo(f"Next: kmatgen sample {run.folder} -n 64, or kmatgen export {run.folder}")
+    asking = asking_for(run.config)
+    click.echo(f"Next: kmatgen sample {run.folder} -n 64{asking}, or kmatgen export {run.folder}")
 
 
 def _settings(

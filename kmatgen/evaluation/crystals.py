@@ -35,6 +35,10 @@ _UNITS = {"density_distance": "g/cm3", "lattice_error": "A"}
 # Drawn again from the training data, crystals have no floor of these: they are what is to be avoided.
 _AGAINST_TRAINING = {"overlap_training", "memorisation", "novel"}
 _LOWER = ("distance", "error", "overlap_training", "memorisation")
+# Such as an error of lattices, which is measured on crystals that have elements and roles in common with real ones.
+_NOTHING_TO_COMPARE = (
+    "No generated crystal can be compared with a real one by it; generate more. Received: 0 such pairs."
+)
 
 
 class RealCrystals(NamedTuple):
@@ -127,18 +131,25 @@ def evaluate_crystals(
         against_training = name in _AGAINST_TRAINING
         if against_training:
             baselines["training crystals"] = floor[name]
+        least = np.nan if against_training else floor.get(name, np.nan)
         scores.append(
             Score(
                 name=name,
                 title=TITLES.get(name, name.replace("_", " ")),
-                value=value,
-                floor=None if against_training else floor.get(name),
-                baselines=baselines,
+                value=_number(value),
+                floor=_number(least),
+                baselines={row: each for row, each in baselines.items() if np.isfinite(each)},
                 unit=_UNITS.get(name, ""),
                 better="lower" if name.endswith(_LOWER) else "higher",
+                reason=None if np.isfinite(value) else _NOTHING_TO_COMPARE,
             )
         )
     about = {
         "generated": len(generated), "held_out": len(real.held_out), "training": len(real.training), "seed": seed,
     }  # fmt: skip
     return Evaluation(tuple(scores), about)
+
+
+def _number(value: float) -> float | None:
+    """None for what is no number."""
+    return float(value) if np.isfinite(value) else None

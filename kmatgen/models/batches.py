@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.requirements import require
-from kmatgen.models.structures import as_fields, classes_in_turn, condition_spec_of, entries_of, number_of_classes
+from kmatgen.models.structures import as_fields, condition_spec_of, entries_of, known_classes
 
 
 def checked_samples(samples: Any, wanted: Any) -> Any:
@@ -57,9 +57,10 @@ def checked_conditions(told: Any, *networks: keras.Model) -> Any:
 
 
 def _with_known_classes(network: keras.Model, condition: tf.Tensor) -> tf.Tensor:
-    if classes_in_turn(network, 1) is None:
+    classes = known_classes(network)
+    if classes is None:
         return condition
-    classes, least, most = number_of_classes(network), tf.reduce_min(condition), tf.reduce_max(condition)
+    least, most = tf.reduce_min(condition), tf.reduce_max(condition)
     known = tf.logical_and(least >= 0, most < tf.cast(classes, most.dtype))
     sentence = f"This {network.name} knows the classes 0 to {classes - 1}. Received:"
     return require(known, sentence, least, "to", most, of=condition)

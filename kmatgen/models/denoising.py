@@ -15,7 +15,7 @@ from kmatgen.diffusion.samplers import DDIM
 from kmatgen.errors import InputError
 from kmatgen.models.chain import DenoisingChain, Tensors
 from kmatgen.models.sampling import Signatures, fold_seed, named, sample_seed
-from kmatgen.models.structures import as_fields, check_classes, classes_in_turn, specs_of
+from kmatgen.models.structures import as_fields, known_classes, specs_of
 
 
 class DenoisingSampler(DenoisingChain):
@@ -102,13 +102,9 @@ class DenoisingSampler(DenoisingChain):
         rows += [] if wanted is None else [wanted]
         return self.run_in_batches(partial(self._sampling, *scalars), *rows, batch_size=batch_size)
 
-    def example_condition(self, n: int) -> Any:
-        """The classes in turn, for a denoiser of classes that has no prior to draw them from."""
-        return None if self.prior is not None else classes_in_turn(self.denoiser, n)
-
-    def check_condition(self, condition: Any, n: int, seed: int) -> Any:
-        check_classes(self.denoiser, condition)
-        return super().check_condition(condition, n, seed)
+    @property
+    def condition_classes(self) -> int | None:
+        return known_classes(self.denoiser)
 
     def _check_sample(self, sample: Any, n: int, argument: str) -> Tensors:
         """A sample, or parts of one, for each of `n` rows, on the scale of training; NaN where nothing is given."""

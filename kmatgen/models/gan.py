@@ -20,11 +20,10 @@ from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.requirements import require
 from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import (
-    check_classes,
     checked_arrays,
-    classes_in_turn,
     condition_of,
     condition_spec_of,
+    known_classes,
     length_of,
     part_of,
     rows_of,
@@ -295,9 +294,9 @@ class GAN(GenerativeModel):
     def condition_spec(self) -> Any:
         return condition_spec_of(self.generator)
 
-    def example_condition(self, n: int) -> Any:
-        """The classes in turn, for a generator of classes."""
-        return classes_in_turn(self.generator, n)
+    @property
+    def condition_classes(self) -> int | None:
+        return known_classes(self.generator)
 
     def decode_latent(self, latent: Any, condition: Any = None) -> Any:
         inputs = latent if condition is None else {"noise": latent, "condition": condition}
@@ -310,7 +309,6 @@ class GAN(GenerativeModel):
     def check_condition(self, condition: Any, n: int, seed: int) -> Any:
         if condition is None and self._drawing_term is not None:
             return self._drawing_term.draw_condition(n, tf.constant([seed, 1]))
-        check_classes(self.generator, condition)
         return super().check_condition(condition, n, seed)
 
     def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:

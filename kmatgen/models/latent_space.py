@@ -12,7 +12,16 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.sampling import Sampler, Signatures, named
-from kmatgen.models.structures import checked_arrays, condition_spec_of, fed, length_of, part_of, specs_of, stacked
+from kmatgen.models.structures import (
+    checked_arrays,
+    condition_spec_of,
+    fed,
+    known_classes,
+    length_of,
+    part_of,
+    specs_of,
+    stacked,
+)
 
 Samples = np.ndarray | dict[str, np.ndarray]
 
@@ -44,6 +53,10 @@ class LatentSpace(Sampler):
     @property
     def condition_spec(self) -> Any:
         return condition_spec_of(self.decoder)
+
+    @property
+    def condition_classes(self) -> int | None:
+        return known_classes(self.decoder)
 
     @property
     def sample_spec(self) -> Any:

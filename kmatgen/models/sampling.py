@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
-from kmatgen.models.structures import check_rows, fed, length_of, rows_of
+from kmatgen.models.structures import check_class_range, check_rows, fed, length_of, rows_of
 
 if TYPE_CHECKING:
     from kmatgen.diffusion.prior import EmpiricalPrior
@@ -48,9 +48,18 @@ class Sampler:
         """Shape and type of a batch of conditions, as for `latent_spec`, or None for a model that takes none."""
         return None
 
-    def example_condition(self, n: int) -> Any:
-        """Conditions for `n` samples that show what the model knows, or None where there are none to choose."""
+    @property
+    def condition_classes(self) -> int | None:
+        """How many classes may be asked for, or None where the condition is no class."""
         return None
+
+    def example_condition(self, n: int) -> Any:
+        """Conditions for `n` samples that show what the model knows, or None where there are none to choose.
+
+        These are the classes in turn, for a model of classes that has no prior to draw them from.
+        """
+        classes = self.condition_classes
+        return None if classes is None or self.prior is not None else np.arange(n) % classes
 
     def decode_latent(self, latent: Any, condition: Any = None) -> Any:
         """Latent points to samples in data units, float32."""
@@ -135,6 +144,8 @@ class Sampler:
         spec, entries = self.condition_spec, self.condition_entries
         if spec is None:
             raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
+        if condition is not None and self.condition_classes is not None:
+            check_class_range(condition, self.condition_classes)
         if self.prior is None and not isinstance(spec, dict):
             return check_rows(condition, spec, n)
         given = {} if condition is None else condition if isinstance(spec, dict) else {"condition": condition}

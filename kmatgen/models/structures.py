@@ -23,26 +23,16 @@ def number_of_classes(network: keras.Model) -> int | None:
     return None
 
 
-def classes_in_turn(network: keras.Model, n: int) -> np.ndarray | None:
-    """Class ids for `n` samples, for a network whose condition is a class."""
-    classes = number_of_classes(network)
-    spec = condition_spec_of(network)
-    return None if classes is None or not isinstance(spec, tf.TensorSpec) else np.arange(n) % classes
+def known_classes(network: keras.Model) -> int | None:
+    """How many classes a network may be asked for, or None where its condition is no class or more than that."""
+    return number_of_classes(network) if isinstance(condition_spec_of(network), tf.TensorSpec) else None
 
 
-def check_classes(network: keras.Model, condition: Any) -> None:
-    """Refuse class ids that a network does not know.
-
-    Raises:
-        InputError: There are some.
-    """
-    if condition is None or classes_in_turn(network, 1) is None:
-        return
-    classes, values = number_of_classes(network), _as_numbers("condition", condition)
+def check_class_range(condition: Any, classes: int, who: str = "This model") -> None:
+    """Refuse class ids that are not from 0 to one less than the number of classes."""
+    values = _as_numbers("condition", condition)
     if values.size and not (values.min() >= 0 and values.max() < classes):
-        raise InputError(
-            f"This {network.name} knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}."
-        )
+        raise InputError(f"{who} knows the classes 0 to {classes - 1}. Received: {values.min()} to {values.max()}.")
 
 
 def condition_of(inputs: Any, condition: Any) -> Any:
@@ -100,7 +90,8 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
     single = tuple(spec.shape[1:])
     what = "condition" if spec.name in ("condition", None) else f"condition {spec.name!r}"
     if values is None:
-        raise InputError(f"This model needs a {what} of shape {single}. Received: None.")
+        wanted = f"of shape {single}" if single else "that is one number, or one for each sample"
+        raise InputError(f"This model needs a {what} {wanted}. Received: None.")
     values = _as_numbers(what, values)
     if single == (1,) and values.shape in ((), (n,)):
         values = values[..., None]

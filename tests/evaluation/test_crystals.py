@@ -34,6 +34,14 @@ def test_scores_stand_beside_real_crystals_and_a_baseline(table, monkeypatch):
         kg.evaluate(np.zeros((3, 8, 8, 1)), (table[8:16], table[16:]))
 
 
+def test_what_is_no_number_is_not_above_the_floor(table, monkeypatch):
+    rows = {name: {"lattice_error": np.nan} for name in ROWS}
+    monkeypatch.setattr(crystals, "score_rows", lambda *tables, **options: rows)
+    found = kg.evaluate(table[:8], (table[8:16], table[16:]))["lattice_error"]
+    assert (found.value, found.floor, dict(found.baselines)) == (None, None, {})
+    assert found.verdict.startswith("cannot be computed: No generated crystal can be compared")
+
+
 @pytest.mark.slow
 def test_a_page_of_crystals(table, tmp_path):
     tables, page = compare_models({"a": table[:8], "b": table[8:16]}, (table[8:16], table[16:]), tmp_path / "out")

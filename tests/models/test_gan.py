@@ -157,7 +157,7 @@ class TestSampling:
     @pytest.mark.parametrize(
         ("condition", "message"),
         [
-            (None, r"needs a condition of shape \(\). Received: None"),
+            (None, "needs a condition that is one number, or one for each sample. Received: None"),
             (4, "classes 0 to 3. Received: 4 to 4"),
             ([-1, 0, 1], "Received: -1 to 1"),
             ([0, 1], r"Received: int64 of shape \(2,\)"),
@@ -167,6 +167,16 @@ class TestSampling:
     def test_conditions_that_do_not_fit(self, condition, message):
         with pytest.raises(kg.InputError, match=message):
             compiled(MODELS["acgan"]).generate(3, condition)
+
+    def test_an_export_knows_its_classes_too(self, tmp_path):
+        model = compiled(MODELS["acgan"])
+        model.export(tmp_path / "export")
+        served = ServedModel(tmp_path / "export")
+        assert_allclose(served.generate(2, [0, 3], seed=1), model.generate(2, [0, 3], seed=1), atol=1e-5)
+        with pytest.raises(kg.InputError, match="classes 0 to 3. Received: 4 to 4"):
+            served.generate(2, 4)
+        with pytest.raises(kg.InputError, match="is a number, or an array of numbers"):
+            served.generate(2, {"class": 1})
 
     def test_a_condition_that_is_not_wanted(self):
         with pytest.raises(kg.InputError, match="takes no condition. Received: condition=1"):
