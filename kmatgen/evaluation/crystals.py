@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kmatgen.errors import InputError
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.metrics.crystal_scores import score_rows
