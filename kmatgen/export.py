@@ -132,6 +132,11 @@ class ServedModel:
         takes = self.loaded.signatures["sample"].structured_input_signature[1]
         return self.manifest.get("sampling_steps", 50) if "steps" in takes else None
 
+    def example_condition(self, n: int) -> np.ndarray | None:
+        """The classes in turn, for a model of classes."""
+        classes = self.manifest.get("condition_classes")
+        return None if classes is None else np.arange(n) % classes
+
     def generate(
         self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256, steps: int | None = None
     ) -> np.ndarray | dict[str, np.ndarray]:

@@ -209,3 +209,8 @@ def check_free(folder: str | Path) -> None:
         raise InputError(f"A run goes into a new or an empty folder. Received: {folder}, which is a file.")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"A run goes into a new or an empty folder. Received: {folder}, which holds other files.")
+
+
+def holds_model(folder: str | Path) -> bool:
+    """Whether a folder is that of a run or of a SavedModel, which samples can be drawn from."""
+    return any((Path(folder) / name).is_file() for name in (CONFIG, "saved_model.pb"))

@@ -89,11 +89,12 @@ def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
     from kmatgen.data.crystal_sources import holds_crystals
     from kmatgen.data.crystals import read_crystals
     from kmatgen.evaluation.inputs import open_samples
+    from kmatgen.run import holds_model
 
     if isinstance(model, CrystalTable):
         return model[:n]
     if isinstance(model, (str, Path)):
-        if holds_crystals(str(model)) and Path(model).suffix != ".npz":
+        if not holds_model(model) and holds_crystals(str(model)) and Path(model).suffix != ".npz":
             return read_crystals(model).table[:n]
         model = open_samples(Path(model))
     samples = model.generate(n, seed=seed) if hasattr(model, "generate") else model

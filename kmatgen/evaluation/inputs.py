@@ -114,10 +114,10 @@ def open_samples(path: Path) -> Any:
     Raises:
         InputError: It is neither a run, nor a SavedModel, nor a folder of images.
     """
-    from kmatgen.run import CONFIG
+    from kmatgen.run import holds_model
     from kmatgen.sampling import open_generator
 
-    if (path / CONFIG).is_file() or (path / "saved_model.pb").is_file():
+    if holds_model(path):
         return open_generator(path)
     if path.suffix in (".npz", ".npy") and path.is_file():
         return _read_arrays(path)

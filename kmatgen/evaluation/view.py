@@ -29,6 +29,9 @@ class Settings:
         phase: The phase whose correlation, chords and surface are measured; 1 is the brighter of two.
         periodic: Whether samples continue at their opposite sides.
         seed: Of what is drawn at random.
+
+    Raises:
+        InputError: There is no such segmentation or feature extractor.
     """
 
     segment: str | Segmentation = "otsu"
@@ -37,6 +40,11 @@ class Settings:
     phase: int = 1
     periodic: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        # Said before anything is computed or written, and once rather than for each metric.
+        segmenter(self.segment)
+        feature_extractor(self.features)
 
     @property
     def unit(self) -> str:
@@ -153,6 +161,11 @@ def as_samples(name: str, values: Any) -> np.ndarray:
     Raises:
         InputError: The shape is another, there are no samples, or a value is not finite or out of range.
     """
+    if isinstance(values, dict):
+        raise InputError(
+            f"{name} samples are images or volumes here; crystals are judged by crystals, and not beside images. "
+            f"Received: samples with {', '.join(values)}."
+        )
     samples = np.asarray(values)
     if samples.dtype == np.uint8:
         samples = samples.astype(np.float32) / np.float32(255.0)

@@ -42,6 +42,15 @@ def test_what_is_no_number_is_not_above_the_floor(table, monkeypatch):
     assert found.verdict.startswith("cannot be computed: No generated crystal can be compared")
 
 
+def test_a_saved_model_is_not_read_as_crystals(table, tmp_path, monkeypatch):
+    """Its manifest is a JSON file, as crystals may be."""
+    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "manifest.json").write_text("{}")
+    fields = {name: getattr(table, name) for name in ("lattice", "species", "coords")}
+    monkeypatch.setattr("kmatgen.evaluation.inputs.open_samples", lambda path: fields)
+    assert len(crystals.draw_crystals(tmp_path, 24, 0)) == 24
+
+
 @pytest.mark.slow
 def test_a_page_of_crystals(table, tmp_path):
     tables, page = compare_models({"a": table[:8], "b": table[8:16]}, (table[8:16], table[16:]), tmp_path / "out")

@@ -114,6 +114,7 @@ def test_too_few_held_out_samples_for_a_floor():
         (np.zeros((4, 8, 8, 1)), "same size.*\\(8, 8, 1\\) and \\(16, 16, 1\\)"),
         (np.zeros((0, 16, 16, 1)), "Received: shape \\(0, 16"),
         (np.zeros(7), "Received: shape \\(7,\\)"),
+        ({"lattice": np.zeros((4, 6))}, "crystals are judged by crystals.*Received: samples with lattice"),
     ],
 )
 def test_samples_that_cannot_be_compared(samples, words):
@@ -192,3 +193,11 @@ def test_real_samples_are_described_once(tmp_path, monkeypatch):
     assert counted.count(100) == 1  # training and held-out samples together
     evaluate(blobs(20, 5, 3), (TRAIN[1:], TEST), metric, cache=tmp_path)
     assert counted.count(99) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("segment", "A segmentation is one of"), ("features", "Features are one")]
+)
+def test_settings_are_checked_before_anything_is_computed(option, words):
+    with pytest.raises(kg.InputError, match=f"{words}.*Received: 'nosuch'"):
+        evaluate(TEST, (TRAIN, TEST), "two_point", **{option: "nosuch"})

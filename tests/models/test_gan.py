@@ -173,6 +173,7 @@ class TestSampling:
         model.export(tmp_path / "export")
         served = ServedModel(tmp_path / "export")
         assert_allclose(served.generate(2, [0, 3], seed=1), model.generate(2, [0, 3], seed=1), atol=1e-5)
+        assert_array_equal(served.example_condition(5), [0, 1, 2, 3, 0])
         with pytest.raises(kg.InputError, match="classes 0 to 3. Received: 4 to 4"):
             served.generate(2, 4)
         with pytest.raises(kg.InputError, match="is a number, or an array of numbers"):
