@@ -85,7 +85,6 @@ _HOMES = {
     "shuffled_species": "crystal_baselines",
     "space_groups": "crystal_distributions",
     "specific_surface": "phases",
-    "split_by_key": "crystal_baselines",
     "structurally_valid": "crystal_validity",
     "structure_fingerprints": "crystal_fingerprints",
     "to_grey": "segmentation",

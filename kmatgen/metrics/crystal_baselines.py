@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -62,33 +61,3 @@ def resampled(table: CrystalTable, n: int | None = None, seed: int = 0) -> Cryst
     rng = np.random.default_rng(seed)
     rounds = -(-n // len(table))
     return table[np.concatenate([rng.permutation(len(table)) for _ in range(rounds)])[:n]]
-
-
-def split_by_key(
-    table: CrystalTable, fraction: float = 0.5, seed: int = 0, keys: Sequence[Key | None] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split crystals so that all of a key are on one side: a split by row leaks what is to be predicted.
-
-    Args:
-        table: Real crystals.
-        fraction: Share of keys on the second side, between 0 and 1.
-        seed: Of the split.
-        keys: Keys of the crystals, if they are known already.
-
-    Returns:
-        Row numbers of the two sides, ascending.
-
-    Raises:
-        InputError: The fraction is no share, or there is only one key, as in tables of one element.
-    """
-    if not 0 < fraction < 1:
-        raise InputError(f"The fraction of keys is between 0 and 1. Received: {fraction}.")
-    keys = role_keys(table) if keys is None else keys
-    distinct = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    if len(distinct) < 2:
-        raise InputError(f"A split by key needs at least two keys; split by row instead. Received: {len(distinct)}.")
-    second = min(len(distinct) - 1, max(1, round(fraction * len(distinct))))
-    chosen = np.zeros(len(distinct), bool)
-    chosen[np.random.default_rng(seed).permutation(len(distinct))[:second]] = True
-    side = chosen[[distinct[key] for key in keys]]
-    return np.flatnonzero(~side), np.flatnonzero(side)

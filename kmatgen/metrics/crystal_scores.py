@@ -99,7 +99,8 @@ def score_rows(
     Args:
         generated: Generated crystals.
         reference: Real crystals that the model has not seen.
-        training: Real crystals that it has seen; at best the two share no key (`split_by_key`).
+        training: Real crystals that it has seen; at best the two share no key, see `role_keys` and
+            `kmatgen.data.split_table`.
         seed: Of draws.
         **options: Of `score_crystals`.
 

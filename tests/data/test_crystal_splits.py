@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 
 from kmatgen.data.crystal_splits import crystals, elements, formulas, split_table
 from kmatgen.errors import InputError
+from kmatgen.metrics.crystal_keys import role_keys
 from kmatgen.representations import CrystalTable
 from tests.representations.crystals import perovskites, triclinic
 
@@ -23,7 +24,7 @@ def rock_salts():
     return CrystalTable.concatenate([primitive, salt(5.64), salt(5.8)])
 
 
-@pytest.mark.parametrize(("by", "key"), [("formula", formulas), ("elements", elements)])
+@pytest.mark.parametrize(("by", "key"), [("formula", formulas), ("elements", elements), (role_keys, role_keys)])
 def test_no_key_is_on_both_sides(by, key):
     table = perovskites(300)
     train, test = split_table(table, 0.25, seed=1, by=by)

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_baselines import resampled, shuffled_species, split_by_key
+from kmatgen.metrics.crystal_baselines import resampled, shuffled_species
 
 from .crystals import cubic, perovskites
 
@@ -42,20 +42,3 @@ def test_each_crystal_comes_once_before_one_comes_twice():
     for none in (lambda: resampled(table[:0]), lambda: shuffled_species(table, n=0)):
         with pytest.raises(InputError, match=r"Received: 0 of \d\.$"):
             none()
-
-
-def test_no_key_is_on_both_sides():
-    table = perovskites(np.linspace(3.9, 4.3, 40), SPECIES * 10)
-    first, second = split_by_key(table, 0.25, seed=0)
-    assert (len(first), len(second)) == (30, 10)  # one key of four
-    sides = [{tuple(row) for row in table.species[rows].tolist()} for rows in (first, second)]
-    assert not sides[0] & sides[1]
-    assert_array_equal(np.sort(np.concatenate([first, second])), np.arange(40))
-
-
-def test_what_cannot_be_split_is_said():
-    table = perovskites([4.0, 4.1], SPECIES[:1] * 2)
-    with pytest.raises(InputError, match="at least two keys"):
-        split_by_key(table)
-    with pytest.raises(InputError, match=r"between 0 and 1\. Received: 1\."):
-        split_by_key(table, 1)
