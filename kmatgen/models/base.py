@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.averages import WeightAverage
+from kmatgen.models.progress import with_progress
 from kmatgen.models.requirements import explained
 from kmatgen.models.sampling import Sampler
 
@@ -152,12 +153,12 @@ class GenerativeModel(Sampler, keras.Model):
         if not isinstance(x, np.ndarray):
             kwargs.setdefault("shuffle", False)
         with explained():
-            return super().fit(x, y, **kwargs)
+            return super().fit(x, y, **with_progress(kwargs))
 
     def evaluate(self, *arguments: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
         with explained():
-            return super().evaluate(*arguments, **kwargs)
+            return super().evaluate(*arguments, **with_progress(kwargs))
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.
