@@ -46,6 +46,7 @@ def test_overrides():
         ("networks.encoder.config.filter", 5, r"networks\.encoder\.config has the settings latent_dim, filters"),
         ("fit.batch_size", 0, r"fit\.batch_size is at least 1\. Received: 0\."),
         ("fit.sample_every", 0, r"fit\.sample_every is at least 1\. Received: 0\."),
+        ("data.test_fraction", None, r"data\.test_fraction is at least 0\.0\. Received: null\."),
         ("fit.epochs", None, r"fit\.epochs is at least 1\. Received: null\."),
         ("fit.epochs", "many", r"fit\.epochs takes a value like 30.*Received: \"many\""),
         ("fit.epochs", 2.5, r"Received: 2\.5"),

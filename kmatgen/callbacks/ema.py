@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from numbers import Real
 
 import keras
 import numpy as np
@@ -40,7 +41,7 @@ class GeneratorEMA(keras.callbacks.Callback):
 
     def __init__(self, decay: float = 0.999, network: str | None = None) -> None:
         super().__init__()
-        if not 0 < decay < 1:
+        if not isinstance(decay, Real) or not 0 < decay < 1:
             raise InputError(f"GeneratorEMA needs a decay between 0 and 1. Received: decay={decay!r}.")
         self.decay = decay
         self.network = network

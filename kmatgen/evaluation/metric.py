@@ -106,6 +106,8 @@ def get_metrics(identifiers: str | Metric | Sequence[str | Metric]) -> list[Metr
     table["prdc"] = tuple(table[name][0] for name in ("precision", "recall", "density", "coverage"))
     if isinstance(identifiers, (str, Metric)):
         identifiers = [identifiers]
+    if not isinstance(identifiers, Sequence):
+        raise InputError(f"Metrics are a name, or a list of names and Metrics. Received: {identifiers!r}.")
     found: list[Metric] = []
     for identifier in identifiers:
         if isinstance(identifier, Metric):

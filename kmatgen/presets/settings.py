@@ -92,9 +92,13 @@ DEFAULTS: Config = {
     },
 }
 
-# The least value of settings that count something, by dotted path.
+# The least value of settings that have to be numbers, by dotted path.
 LEAST = {
+    "seed": 0,
     "data.size": 1,
+    "data.test_fraction": 0.0,
+    "data.polycrystal.n": 1,
+    "data.phases.n": 1,
     "fit.epochs": 1,
     "fit.batch_size": 1,
     "fit.passes": 1,

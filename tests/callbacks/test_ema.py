@@ -147,9 +147,9 @@ class TestCallback:
         with pytest.raises(kg.InputError, match=r"encoder, decoder\. Received: network=None"):
             model.fit(GAN.batched(8), callbacks=[GeneratorEMA()], verbose=0)
 
-    @pytest.mark.parametrize("decay", [0.0, 1.0, -1, 2])
+    @pytest.mark.parametrize("decay", ["abc", 0.0, 1.0, -1, 2])
     def test_bad_decay(self, decay):
-        with pytest.raises(kg.InputError, match=f"Received: decay={decay}"):
+        with pytest.raises(kg.InputError, match=f"Received: decay={decay!r}"):
             GeneratorEMA(decay)
 
     def test_replicas(self):

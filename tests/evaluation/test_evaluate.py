@@ -201,3 +201,8 @@ def test_real_samples_are_described_once(tmp_path, monkeypatch):
 def test_settings_are_checked_before_anything_is_computed(option, words):
     with pytest.raises(kg.InputError, match=f"{words}.*Received: 'nosuch'"):
         evaluate(TEST, (TRAIN, TEST), "two_point", **{option: "nosuch"})
+
+
+def test_metrics_are_named():
+    with pytest.raises(kg.InputError, match="a list of names and Metrics. Received: None"):
+        evaluate(TEST, (TRAIN, TEST), None)
