@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import TimeEmbedding
+from kmatgen.layers import GroupNormalization, SiLU, TimeEmbedding
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
 from kmatgen.networks.parts import Maps
@@ -83,7 +83,7 @@ def unet(
             x = layers.Concatenate(name=f"up_{level}_{block}_join")([x, skips.pop()])
             x = _block(maps, x, vector, count, f"up_{level}_{block}")
         x = maps.double(x, f"up_{level}_double") if level else x
-    x = layers.Activation("silu", name="last_silu")(_normalise(x, "last_norm"))
+    x = SiLU(name="last_silu")(_normalise(x, "last_norm"))
     # A point per patch, spread out again by the last convolution's channels.
     last = {"kernel_initializer": "zeros", "dtype": "float32"}
     x = maps.conv(x, sample_shape[-1] * patch**maps.dimensions, 3, name="prediction", **last)
@@ -94,27 +94,17 @@ def unet(
 def _block(maps: Maps, x: Any, vector: Any, count: int, name: str) -> Any:
     """x, mixed where channels change, plus two convolutions of normalised and modulated x."""
     shortcut = x if x.shape[-1] == count else maps.conv(x, count, 1, name=f"{name}_shortcut")
-    x = maps.conv(layers.Activation("silu", name=f"{name}_silu_0")(_normalise(x, f"{name}_norm_0")), count, 3,
-                  name=f"{name}_conv_0")  # fmt: skip
-    ones = (1,) * maps.dimensions
-    # Scale and offset of each channel, 1 and 0 before training.
-    scale, offset = (
-        layers.Reshape((*ones, count), name=f"{name}_{part}_maps")(
-            layers.Dense(count, kernel_initializer="zeros", name=f"{name}_{part}")(vector)
-        )
-        for part in ("scale", "offset")
-    )
-    x = _normalise(x, f"{name}_norm_1")
-    x = layers.Add(name=f"{name}_film")([x, layers.Multiply(name=f"{name}_scaled")([x, scale]), offset])
-    x = layers.Activation("silu", name=f"{name}_silu_1")(x)
+    x = SiLU(name=f"{name}_silu_0")(_normalise(x, f"{name}_norm_0"))
+    x = maps.conv(x, count, 3, name=f"{name}_conv_0")
+    x = SiLU(name=f"{name}_silu_1")(_normalise(x, f"{name}_norm_1", vector))
     x = maps.conv(x, count, 3, kernel_initializer="zeros", name=f"{name}_conv_1")
     return layers.Add(name=f"{name}_sum")([shortcut, x])
 
 
-def _normalise(x: Any, name: str) -> Any:
+def _normalise(x: Any, name: str, *vector: Any) -> Any:
     channels = x.shape[-1]
     groups = next(count for count in (8, 4, 2, 1) if channels % count == 0)
-    return layers.GroupNormalization(groups, name=name)(x)
+    return GroupNormalization(groups, name=name)(x, *vector)
 
 
 def _attend(x: Any, name: str) -> Any:
