@@ -14,7 +14,7 @@ def test_every_preset_builds_and_is_json(name):
     shape = (32, 32, 1)
     if config["data"]["source"] == "prototypes":
         left = ("decoder", "cell", "fields", "prior", "condition", "properties", "centred_decoder")
-        facts |= {"decay_steps": 10, **dict.fromkeys(left)}
+        facts |= {"decay_steps": 10, "sampler": "ddim", **dict.fromkeys(left)}
         shape = (64, 64, 4) if name.startswith("crystens") else {"lattice": (1,), "coords": (5,)}
     model = training.build_model(config, shape, facts)
     assert model.compiled

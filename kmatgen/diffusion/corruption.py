@@ -126,9 +126,11 @@ class Periodic:
         pull: Least share of the way to the clean field, as the denoiser sees it, that a step of sampling goes, from 0
             to below 1. 0 follows the velocity; more lets the field settle where the denoiser wants it, again and again
             at smaller and smaller times, as a relaxation does. Errors of the denoiser then do not add up.
+        jitter: Standard deviation of the fresh noise of a step at time 1, in periods, where the sampler takes fresh
+            noise; it shrinks with the time. It shakes what has settled in a poor place.
 
     Raises:
-        InputError: The period is not positive, or the pull not in its range.
+        InputError: The period is not positive, or the pull or the jitter not in its range.
 
     Source: Chen and Lipman 2024, section 3.2 (flat torus); Miller et al. 2024 (FlowMM), section 4; near pairs as in
     Klein, Kraemer and Noe 2023 (equivariant flow matching), section 4; velocities that grow towards time 0 are the
@@ -136,16 +138,24 @@ class Periodic:
     """
 
     def __init__(
-        self, period: float = 1.0, start: float = 0.0, interchangeable: bool = False, pull: float = 0.0
+        self,
+        period: float = 1.0,
+        start: float = 0.0,
+        interchangeable: bool = False,
+        pull: float = 0.0,
+        jitter: float = 0.05,
     ) -> None:
         if not period > 0:
             raise InputError(f"period is positive. Received: {period}.")
         if not 0 <= pull < 1:
             raise InputError(f"pull is at least 0 and below 1. Received: {pull}.")
+        if not jitter >= 0:
+            raise InputError(f"jitter is at least 0. Received: {jitter}.")
         self.period = float(period)
         self.start = float(start)
         self.interchangeable = bool(interchangeable)
         self.pull = float(pull)
+        self.jitter = float(jitter)
 
     def wrap(self, values: tf.Tensor) -> tf.Tensor:
         """Values in `[start, start + period)`."""
@@ -195,9 +205,10 @@ class Periodic:
     def step(
         self, noisy: tf.Tensor, prediction: tf.Tensor, time: tf.Tensor, to: tf.Tensor, eta: tf.Tensor, fresh: tf.Tensor
     ) -> tf.Tensor:
-        """One step back along the velocity; without fresh noise, also beside fields that take some."""
+        """One step back along the velocity, and a little aside where there is fresh noise."""
         way = tf.maximum(time - to, self.pull * time)
-        return self.wrap(noisy - way * prediction / self._scale)
+        aside = eta * self.jitter * self.period * to * fresh
+        return self.wrap(noisy - way * prediction / self._scale + aside)
 
     @property
     def _scale(self) -> float:
@@ -206,7 +217,7 @@ class Periodic:
 
     def get_config(self) -> dict[str, Any]:
         """Arguments to make it again."""
-        return {name: getattr(self, name) for name in ("period", "start", "interchangeable", "pull")}
+        return {name: getattr(self, name) for name in ("period", "start", "interchangeable", "pull", "jitter")}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Periodic:

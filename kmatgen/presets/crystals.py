@@ -13,7 +13,7 @@ def crystal_diffusion(**data: Any) -> Config:
         "data": {"source": "prototypes", "crystals": {"representation": {"bits": True}}, **data},
         "model": {
             "class_name": "diffusion",
-            "config": {"decoder": FROM_DATA, "fields": FROM_DATA, "prior": FROM_DATA, "steps": 200},
+            "config": {**dict.fromkeys(("decoder", "fields", "prior", "sampler"), FROM_DATA), "steps": 300},
         },
         "networks": {
             "denoiser": {

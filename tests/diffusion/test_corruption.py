@@ -45,7 +45,9 @@ def test_periodic_takes_the_shorter_way():
     assert_allclose(periodic.shortest(periodic.corrupt(clean, noise, time)), [0.0, 0.0], atol=1e-6)
     velocity = periodic.target_of(clean, noise, time)
     assert_allclose(velocity, np.sqrt(12) * np.array([0.2, -0.2]), rtol=1e-5)
-    assert_allclose(periodic.step(noise, velocity, tf.constant(1.0), tf.constant(0.0), 0.0, None), clean, atol=1e-6)
+    assert_allclose(
+        periodic.step(noise, velocity, tf.constant(1.0), tf.constant(0.0), 0.0, tf.zeros(2)), clean, atol=1e-6
+    )
     assert_allclose(periodic.clean_of(velocity, noise, tf.constant(1.0)), clean, atol=1e-6)
 
 
@@ -104,14 +106,21 @@ def test_pull_goes_a_share_of_the_way_to_what_is_seen():
     velocity = periodic.target_of(clean, noise, None)
     # A share of 1/4 where a step of time is less, the step where it is more, all of the way at the end.
     for time, to, expected in ((1.0, 0.9, 0.35), (1.0, 0.5, 0.3), (0.1, 0.0, 0.38)):
-        found = periodic.step(noise, velocity, tf.constant(time), tf.constant(to), 0.0, None)
+        found = periodic.step(noise, velocity, tf.constant(time), tf.constant(to), 0.0, tf.ones(1))
         assert_allclose(found, [expected], atol=1e-6)
+
+
+def test_jitter_shrinks_with_the_time():
+    periodic, fresh = Periodic(period=2.0, start=-1.0, jitter=0.1), tf.constant([0.5, -1.5])
+    for to in (0.8, 0.1, 0.0):
+        found = periodic.step(tf.zeros(2), tf.zeros(2), tf.constant(1.0), tf.constant(to), 0.5, fresh)
+        assert_allclose(found, 0.5 * 0.1 * 2 * to * fresh, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     "make",
     [lambda: Gaussian(target="speed"), lambda: Gaussian(limits=(1, 1)), lambda: Gaussian("quadratic"),
-     lambda: Periodic(0.0), lambda: Periodic(pull=1.0)],
+     lambda: Periodic(0.0), lambda: Periodic(pull=1.0), lambda: Periodic(jitter=-1.0)],
 )  # fmt: skip
 def test_bad_arguments(make):
     with pytest.raises(kg.InputError, match="Received: "):
