@@ -12,8 +12,8 @@ from kmatgen.networks import image_decoder
 
 # Length of a cell edge on the scale of interchangeable sites, see `kmatgen.representations.PointCloud`.
 CELL_LENGTH = 4.0
-# Of the way to where the denoiser wants a site, in each step of sampling. Of carbon_24, after 46 minutes of training, .15,
-# .3 and .5 make 81, 84 and 82 % of 200 crystals like real ones; after 7 minutes .3 made 60 %, the velocity alone 10 %.
+# Of the way to where the denoiser wants a site, in each step of sampling. Of carbon_24 after 46 minutes of training,
+# .15, .3 and .5 made 81, 84 and 82 % of 200 crystals like real ones; after 7 minutes .3 60 %, along the velocity 10 %.
 PULL = 0.3
 
 
