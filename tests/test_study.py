@@ -71,7 +71,7 @@ def test_grid_has_every_combination_for_the_first_seed_first():
         ({"start": {"a": {"seed": 3}}}, {}, 1, "counts its seeds"),
         (TWO, {"networks.encoder.config.latent_dim": 3}, 1, "is set by the settings of all members"),
         ({**TWO, "again": {"a": TWO["latent_dim"]["2"]}}, {}, 1, "is set by the factor latent_dim"),
-        ({"no": {"a": {"compile.nonsense": 1}}}, {}, 1, "A setting is one of"),
+        ({"no": {"a": {"compile.nonsense": 1}}}, {}, 1, "compile has the settings"),
         ({"data": {"a/b": {"data.source": "a/b"}, "a:b": {"data.source": "a:b"}}}, {}, 1, "must still differ"),
     ],
 )

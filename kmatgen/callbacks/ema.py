@@ -49,7 +49,7 @@ class GeneratorEMA(keras.callbacks.Callback):
     @property
     def role(self) -> str:
         """Name of the network that is averaged."""
-        roles = self.model.NETWORKS
+        roles = [role for role in self.model.NETWORKS if getattr(self.model, role) is not None]
         default = roles[0] if len(roles) == 1 else next((role for role in _AVERAGED if role in roles), None)
         role = default if self.network is None else self.network
         if role not in roles:
