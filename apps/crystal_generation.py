@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from kmatgen import presets
 from kmatgen.cli import run_or_explain
@@ -32,8 +33,12 @@ FAMILIES = {
 _KNOWN = "; ".join(f"{', '.join(families)} of {name}" for name, families in FAMILIES.items())
 
 
-def main() -> None:
-    """Parse, train, generate, score, say where the results are."""
+def _options() -> argparse.Namespace:
+    """The command line.
+
+    Raises:
+        InputError: There is no such family of the representation, or a wish without a value.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="prototypes", help="folder of CIF, POSCAR or JSON files, or a csv table")
     parser.add_argument("--family", default="diffusion", help=f"kind of model (default: diffusion): {_KNOWN}")
@@ -62,14 +67,28 @@ def main() -> None:
         )
     if not all("=" in wish for wish in options.ask):
         raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {' '.join(options.ask)}.")
-    request = dict(wish.split("=", 1) for wish in options.ask)
+    return options
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options change in the preset, by path."""
     settings = dict(presets.parse_setting(setting) for setting in options.settings)
     settings |= {"data.source": options.data, "seed": options.seed, "data.crystals.conditions": options.conditions}
     settings |= {"data.crystals.properties": options.properties}
     settings |= {} if options.epochs is None else {"fit.epochs": options.epochs}
-    guided = options.family == "diffusion" and bool(options.conditions)
-    settings |= {"compile.condition_dropout": 0.1} if guided else {}
+    return settings | ({"compile.condition_dropout": 0.1} if _guided(options) else {})
 
+
+def _guided(options: argparse.Namespace) -> bool:
+    """Whether the model learns to be guided."""
+    return options.family == "diffusion" and bool(options.conditions)
+
+
+def main() -> None:
+    """Parse, train, generate, score, say where the results are."""
+    options = _options()
+    request = dict(wish.split("=", 1) for wish in options.ask)
+    settings = _settings(options)
     import_tensorflow()
     from kmatgen import training
     from kmatgen.crystal_generation import generate_crystals, write_generation
@@ -82,7 +101,7 @@ def main() -> None:
     export_run(run, options.export)
     crystals = open_source(run.config["data"], options.seed).crystals
     print(f"Generating and scoring {options.n} crystals ...")
-    how = {"guidance": options.guidance} if guided and request else {}
+    how = {"guidance": options.guidance} if _guided(options) and request else {}
     generated = generate_crystals(run.load_model(), crystals, options.n, options.seed, request, options.symprec, **how)
     folder = run.folder / "generated"
     rows = write_generation(generated, crystals, folder, options.published, options.seed, jobs=options.jobs)

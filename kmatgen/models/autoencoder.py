@@ -13,11 +13,11 @@ from kmatgen.models.base import GenerativeModel, Logs
 from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.elbo import get_reconstruction
 from kmatgen.models.latent_space import LatentSpace
+from kmatgen.models.single_loss import SingleLossModel
 from kmatgen.models.structures import (
     as_fields,
     condition_spec_of,
     fed,
-    length_of,
     part_of,
     samples_and_conditions,
     shapes_of,
@@ -26,7 +26,7 @@ from kmatgen.registry import register
 
 
 @register("model")
-class Autoencoder(LatentSpace, GenerativeModel):
+class Autoencoder(LatentSpace, SingleLossModel):
     """Encoder and decoder trained to reconstruct, without sampling: the baseline of a VAE.
 
     Samples are tensors or dicts of tensors. Networks say what they take: an encoder of `{"sample", "condition"}` and a
@@ -128,25 +128,11 @@ class Autoencoder(LatentSpace, GenerativeModel):
 
     @property
     def trained_variables(self) -> list[keras.Variable]:
-        """What training changes."""
         return [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
 
     # Training
 
-    def train_step(self, data: Any) -> Logs:
-        sample, told = self._checked_data(data)
-        seed = self.next_seed()
-        variables = self.trained_variables
-        logs = self.minimise(self.optimizer, variables, lambda: self.losses_of(sample, told, seed, True))
-        return self.track(logs, length_of(sample))
-
-    def test_step(self, data: Any) -> Logs:
-        sample, told = self._checked_data(data)
-        # A fixed seed: an evaluation can be repeated, and it leaves the random state of training alone.
-        _, logs = self.losses_of(sample, told, tf.constant([0, 0]), False)
-        return self.track(logs, length_of(sample))
-
-    def _checked_data(self, data: Any) -> tuple[Any, Any]:
+    def checked_data(self, data: Any) -> tuple[Any, Any]:
         """Samples, and what the data tell of them; that may be more than this model asks for."""
         sample, told = samples_and_conditions(data)
         wanted = self._wanted_of_data()
@@ -165,14 +151,6 @@ class Autoencoder(LatentSpace, GenerativeModel):
         return set(self.condition_entries) | masks
 
     def losses_of(self, sample: Any, told: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
-        """The loss to minimise, and the values to log.
-
-        Args:
-            sample: A batch of data.
-            told: What the data tell of it, the condition among it.
-            seed: Stateless seed `(2,)`; not used without sampling.
-            training: Whether layers run in training mode.
-        """
         latent = self.encode_latent(sample, told, training)
         loss, logs = self.reconstruction_of(sample, latent, told, training)
         return loss, {"loss": loss, **logs}

@@ -12,11 +12,12 @@ from kmatgen.diffusion.corruption import Gaussian
 from kmatgen.diffusion.fields import get_fields
 from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
-from kmatgen.models.base import GenerativeModel, Logs
+from kmatgen.models.base import Logs
 from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.chain import beside
 from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.models.sampling import fold_seed
+from kmatgen.models.single_loss import SingleLossModel
 from kmatgen.models.structures import as_fields, length_of, samples_and_conditions, shapes_of
 from kmatgen.registry import register
 
@@ -25,7 +26,7 @@ _WEIGHTINGS = ("uniform", "min_snr")
 
 
 @register("model")
-class Diffusion(DenoisingSampler, GenerativeModel):
+class Diffusion(DenoisingSampler, SingleLossModel):
     """Denoising diffusion (Ho, Jain and Abbeel 2020) of tensors or of dicts of tensors, in continuous time.
 
     Data are samples, or pairs of samples and conditions `(x, y)`; both may be dicts of tensors. The denoiser says what
@@ -201,35 +202,19 @@ class Diffusion(DenoisingSampler, GenerativeModel):
 
     # Training
 
-    def train_step(self, data: Any) -> Logs:
-        sample, condition = self._checked_data(data)
-        seed = self.next_seed()
-        variables = self.denoiser.trainable_variables
-        logs = self.minimise(self.optimizer, variables, lambda: self.losses_of(sample, condition, seed, True))
-        return self.track(logs, length_of(sample))
+    @property
+    def trained_variables(self) -> list[keras.Variable]:
+        return self.denoiser.trainable_variables
 
-    def test_step(self, data: Any) -> Logs:
-        """The loss on held-out data at evenly spread times; it can be repeated, and leaves the random state alone."""
-        sample, condition = self._checked_data(data)
-        _, logs = self.losses_of(sample, condition, tf.constant([0, 0]), False)
-        return self.track(logs, length_of(sample))
-
-    def _checked_data(self, data: Any) -> tuple[Any, Any]:
+    def checked_data(self, data: Any) -> tuple[Any, Any]:
         sample, condition = samples_and_conditions(data)
         if condition is None and self.condition_spec is not None:
             raise InputError("A conditional denoiser trains on pairs of sample and condition. Received: samples alone.")
         wanted = self.sample_input if self.encoder is None else self.encoder.input
         return checked_samples(sample, wanted), checked_conditions(condition, self.denoiser)
 
-    def losses_of(self, sample: Any, condition: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
-        """The loss to minimise, and the values to log.
-
-        Args:
-            sample: Data in data units, a batch of tensors or of dicts of tensors.
-            condition: Of the same batch, or None.
-            seed: Stateless seed `(2,)` of times, noise and dropped conditions.
-            training: Whether layers run in training mode and conditions are dropped.
-        """
+    def losses_of(self, sample: Any, told: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
+        # Times are spread evenly, so that a loss on held-out data means something; conditions are dropped in training.
         clean = self.encode_sample(sample)
         time = self._draw_times(length_of(clean), fold_seed(seed, 0))
         known = None
@@ -239,16 +224,16 @@ class Diffusion(DenoisingSampler, GenerativeModel):
             )
         noise = self.draw_noise(length_of(clean), fold_seed(seed, 2))
         noise = {
-            name: corruption.couple(clean[name], noise[name], self.fields[name].mask_of(condition))
+            name: corruption.couple(clean[name], noise[name], self.fields[name].mask_of(told))
             for name, corruption in self.corruptions.items()
         }
-        predictions = self.predict_fields(self.corrupt(clean, noise, time), time, condition, known, training)
+        predictions = self.predict_fields(self.corrupt(clean, noise, time), time, told, known, training)
         losses = {}
         for name, corruption in self.corruptions.items():
             at = beside(time, clean[name])
             weight = corruption.min_snr_weight(at) if self.weighting == "min_snr" else 1.0
             error = predictions[name] - corruption.target_of(clean[name], noise[name], at)
-            losses[name] = self.fields[name].loss(error, condition, weight)
+            losses[name] = self.fields[name].loss(error, told, weight)
         total = tf.add_n([self.loss_weights[name] * loss for name, loss in losses.items()])
         logs = {"loss": total, **{f"{name}_loss": loss for name, loss in losses.items()}}
         return total, {name: logs[name] for name in self._logs}

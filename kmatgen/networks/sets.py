@@ -97,11 +97,6 @@ def site_transformer(
         x = _block(x, pairs, vector, present, (width, heads, pair_width), block)
     x = ModulatedNormalization(name="norm")(x, vector)
 
-    # A sum over the sites that are there, then normalised: how many they are is in the vector.
-    pooled = ModulatedNormalization(name="pooled")(layers.Dot(axes=1, name="pool")([present, x]), vector)
-    whole = layers.Dense(width, activation="silu", name="cell_hidden")(
-        layers.Concatenate(name="both")([pooled, vector])
-    )
     outputs = {
         key: RestoreSites(sites, dtype="float32", name=f"{key}_restored")(_head(x, field.shape[-1], key))
         for key, field in of_sites.items()
@@ -110,8 +105,16 @@ def site_transformer(
         forces = PairForces(pair_width, name="forces")(x, pairs, directions, present)
         forces = RestoreSites(sites, dtype="float32", name="forces_restored")(forces)
         outputs["coords"] = layers.Add(dtype="float32", name="coords_out")([outputs["coords"], forces])
+    whole = _whole(x, vector, present, width)
     outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
     return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
+
+
+def _whole(x: Any, vector: Any, present: Any, width: int) -> Any:
+    """What the sites say of the cell: a normalised sum, since how many there are is in the vector."""
+    pooled = ModulatedNormalization(name="pooled")(layers.Dot(axes=1, name="pool")([present, x]), vector)
+    both = layers.Concatenate(name="both")([pooled, vector])
+    return layers.Dense(width, activation="silu", name="cell_hidden")(both)
 
 
 def _described(described: list[Any], vector: Any, width: int) -> Any:
