@@ -27,7 +27,7 @@ class Round(NamedTuple):
         real_outputs: The discriminator's outputs for `real`, in float32: `score`, and what else it has,
             such as `class_logits` or `features`.
         fake_outputs: The same for `fake`.
-        seed: Stateless seed `(2,)`, different for every round and replica; `fold_seed` makes more of it.
+        seed: Stateless seed `(2,)`, different for every round and replica; `kmatgen.seeds.fold_seed` makes more.
     """
 
     generator: keras.Model
@@ -43,10 +43,6 @@ class Round(NamedTuple):
     def discriminate(self, sample: Any) -> Outputs:
         """The discriminator's outputs for other samples of the same condition, in training mode and float32."""
         return discriminate(self.discriminator, sample, self.condition)
-
-    def fold_seed(self, number: int) -> tf.Tensor:
-        """A seed of its own for each use of randomness in the round."""
-        return tf.random.experimental.stateless_fold_in(self.seed, number)
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.registry import register
+from kmatgen.seeds import fold_seed, sample_seed
 
 Tensors = dict[str, tf.Tensor]
 
@@ -99,12 +100,12 @@ def row_noise(row_seeds: tf.Tensor, step: tf.Tensor, shape: tuple[int, ...]) -> 
         step: Number of the step, a scalar.
         shape: Of one row.
     """
-    seed = tf.random.experimental.stateless_fold_in(tf.stack([row_seeds[0, 0], 0]), step)
+    seed = fold_seed(sample_seed(row_seeds[0, 0]), step)
     first, n = row_seeds[0, 1], tf.shape(row_seeds)[0]
     begin, end = first // _BLOCK, (first + n - 1) // _BLOCK + 1
 
     def block(number: tf.Tensor) -> tf.Tensor:
-        own = tf.random.experimental.stateless_fold_in(seed, number)
+        own = fold_seed(seed, number)
         return tf.random.stateless_normal((_BLOCK, *shape), own)
 
     blocks = tf.map_fn(block, tf.range(begin, end), fn_output_signature=tf.TensorSpec((_BLOCK, *shape), tf.float32))

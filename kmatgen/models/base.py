@@ -16,6 +16,7 @@ from kmatgen.models.averages import WeightAverage
 from kmatgen.models.progress import with_progress
 from kmatgen.models.requirements import explained
 from kmatgen.models.sampling import Sampler
+from kmatgen.seeds import fold_seed
 
 Logs = dict[str, tf.Tensor]
 
@@ -194,7 +195,7 @@ class GenerativeModel(Sampler, keras.Model):
         """A fresh seed `(2,)` for one stateless random op, different on every replica (trap 20)."""
         seed = tf.cast(self.random_state.next(), tf.int64)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.experimental.stateless_fold_in(seed, replica)
+        return fold_seed(seed, replica)
 
     def add_trackers(self, names: Iterable[str]) -> None:
         """Make running means for these logs where there are none yet (trap 15)."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from kmatgen.diffusion.corruption import Gaussian, Periodic
 from kmatgen.diffusion.samplers import reverse, row_noise
-from kmatgen.models.sampling import Sampler, fold_seed
+from kmatgen.models.sampling import Sampler
 from kmatgen.models.structures import as_fields, condition_spec_of, length_of, specs_of
+from kmatgen.seeds import fold_seed
 
 Tensors = dict[str, tf.Tensor]
 

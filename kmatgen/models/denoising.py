@@ -14,8 +14,9 @@ from kmatgen import registry
 from kmatgen.diffusion.samplers import DDIM
 from kmatgen.errors import InputError
 from kmatgen.models.chain import DenoisingChain, Tensors
-from kmatgen.models.sampling import Signatures, fold_seed, named, sample_seed
+from kmatgen.models.sampling import Signatures, named
 from kmatgen.models.structures import as_fields, known_classes, specs_of
+from kmatgen.seeds import fold_seed, sample_seed
 
 
 class DenoisingSampler(DenoisingChain):

@@ -16,10 +16,10 @@ from kmatgen.models.base import Logs
 from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.chain import beside
 from kmatgen.models.denoising import DenoisingSampler
-from kmatgen.models.sampling import fold_seed
 from kmatgen.models.single_loss import SingleLossModel
 from kmatgen.models.structures import as_fields, length_of, samples_and_conditions, shapes_of
 from kmatgen.registry import register
+from kmatgen.seeds import fold_seed
 
 _TIMES = ("stratified", "uniform")
 _WEIGHTINGS = ("uniform", "min_snr")

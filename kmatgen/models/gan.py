@@ -32,6 +32,7 @@ from kmatgen.models.structures import (
     specs_of,
 )
 from kmatgen.registry import register
+from kmatgen.seeds import fold_seed
 
 
 @register("model")
@@ -246,11 +247,11 @@ class GAN(GenerativeModel):
 
         A condition that data do not bring is drawn by the term that has one to draw (InfoGAN).
         """
-        noise = self.draw_latent(n, tf.random.experimental.stateless_fold_in(seed, 1))
+        noise = self.draw_latent(n, fold_seed(seed, 1))
         if self.condition_spec is None:
             return noise
         if self._drawing_term is not None:
-            condition = self._drawing_term.draw_condition(n, tf.random.experimental.stateless_fold_in(seed, 2))
+            condition = self._drawing_term.draw_condition(n, fold_seed(seed, 2))
         if condition is None:
             raise InputError(
                 "A conditional generator trains on pairs of sample and condition. Received: samples alone."

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.structures import check_class_range, check_rows, fed, length_of, rows_of
+from kmatgen.seeds import fold_seed, sample_seed
 
 if TYPE_CHECKING:
     from kmatgen.diffusion.prior import EmpiricalPrior
@@ -229,16 +230,6 @@ class Sampler:
         if self.draws_all_conditions:
             return {**signatures, "sample": (sample_anything, scalars), "sample_for": asking}
         return {**signatures, "sample": asking}
-
-
-def sample_seed(seed: tf.Tensor | int) -> tf.Tensor:
-    """The stateless seed `(2,)` that stands for a user's one integer."""
-    return tf.stack([tf.cast(seed, tf.int32), 0])
-
-
-def fold_seed(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    """Another stateless seed `(2,)`, for another use of randomness."""
-    return tf.random.experimental.stateless_fold_in(seed, number)
 
 
 def named(sample: Any) -> dict[str, tf.Tensor]:

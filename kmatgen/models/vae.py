@@ -19,10 +19,11 @@ from kmatgen.models.base import Logs
 from kmatgen.models.elbo import KL_REDUCTIONS, kl_divergence
 from kmatgen.models.latent_space import Samples
 from kmatgen.models.properties import check_asked, check_properties, distances, property_loss
-from kmatgen.models.sampling import Signatures, fold_seed, sample_seed
+from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import fed, rows_of
 from kmatgen.registry import register
 from kmatgen.schedules import Schedule
+from kmatgen.seeds import fold_seed, sample_seed
 
 
 @register("model")
