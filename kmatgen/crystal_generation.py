@@ -172,8 +172,8 @@ def write_generation(
 
 
 def _pictures(generated: CrystalTable, real: CrystalTable, folder: Path) -> list[Picture]:
-    cells = crystal_grid(generated[_spread(len(generated))], folder / "generated.png")
-    held_out = crystal_grid(real[_spread(len(real))], folder / "held_out.png")
+    cells = crystal_grid(generated.spread(MOST_CELLS), folder / "generated.png")
+    held_out = crystal_grid(real.spread(MOST_CELLS), folder / "held_out.png")
     distributions = crystal_distributions({"generated": generated, "held out": real}, folder / "distributions.png")
     return [
         picture(cells, "Generated crystals", "Cells in their symmetry, drawn from all that were generated."),
@@ -182,8 +182,3 @@ def _pictures(generated: CrystalTable, real: CrystalTable, folder: Path) -> list
             distributions, "Distributions", "Density, elements and space groups of generated and of held-out crystals."
         ),
     ]
-
-
-def _spread(n: int) -> np.ndarray:
-    """Rows spread evenly over a table, for a picture."""
-    return np.unique(np.linspace(0, max(n - 1, 0), min(n, MOST_CELLS)).astype(int))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: a file, a folder, an option, an array.
@@ -17,3 +20,13 @@ class TrainingError(RuntimeError):
     The message is one sentence that says what happened at which step, and which checkpoint was still good. The
     command line prints it without a traceback and exits with code 2.
     """
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Refuse an argument that is none of its choices.
+
+    Raises:
+        InputError: It is not.
+    """
+    if value not in choices:
+        raise InputError(f"{name} is one of {', '.join(map(repr, choices))}. Received: {value!r}.")

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
+from kmatgen.metrics.correlation import lags, pair_counts
 
 # Complex transforms throughout: TensorFlow has no gradient for its real three-dimensional one.
 _TRANSFORMS = {2: (tf.signal.fft2d, tf.signal.ifft2d), 3: (tf.signal.fft3d, tf.signal.ifft3d)}
@@ -46,13 +47,6 @@ def two_point_correlation(images: tf.Tensor, periodic: bool = True) -> tf.Tensor
     sums = tf.math.real(inverse(tf.cast(power, tf.complex64)))
     if periodic:
         return sums / math.prod(edges)
-    parts = [lags(edge) for edge in edges]
-    for axis, (part, length) in enumerate(zip(parts, padded.shape[1:], strict=True), start=1):
-        sums = tf.gather(sums, part % length, axis=axis)
-    pairs = [edge - np.abs(part) for edge, part in zip(edges, parts, strict=True)]
-    return sums / math.prod(np.ix_(*pairs)).astype(np.float32)
-
-
-def lags(edge: int) -> np.ndarray:
-    """The parts of the vectors along one axis in pixels, as ordered by `two_point_correlation`: 0, 1, ..., -1."""
-    return np.fft.ifftshift(np.arange(edge) - edge // 2)
+    for axis, (edge, length) in enumerate(zip(edges, padded.shape[1:], strict=True), start=1):
+        sums = tf.gather(sums, lags(edge) % length, axis=axis)
+    return sums / pair_counts(edges).astype(np.float32)

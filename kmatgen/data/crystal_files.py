@@ -19,11 +19,12 @@ from kmatgen.data.cleaning import (
     RefusedEntry,
 )
 from kmatgen.data.crystal_cif import UnitCell, cells_of_cif, check_count
+from kmatgen.representations.crystal_table import right_handed_coords
+from kmatgen.representations.elements import HEAVIEST
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-_HEAVIEST = 118
 SUFFIXES = {".cif": "cif", ".json": "json", ".poscar": "poscar", ".vasp": "poscar"}
 
 
@@ -93,13 +94,9 @@ def cell_of_structure(structure: Structure, most_sites: int) -> UnitCell:
     if not structure.is_ordered:
         raise Refusal(DISORDERED, f"{structure.formula} has sites that are shared or partly occupied.")
     numbers = [getattr(site.specie, "Z", 0) for site in structure]
-    coords = structure.frac_coords
-    # Lengths and angles do not tell the two hands apart. Reversing all vectors and coordinates leaves each atom
-    # where it is and makes a left-handed cell right-handed.
-    if np.linalg.det(structure.lattice.matrix) < 0:
-        coords = -coords
+    coords = right_handed_coords(structure)
     check_count(len(numbers), most_sites)
-    if not (min(numbers) > 0 and max(numbers) <= _HEAVIEST):
+    if not (min(numbers) > 0 and max(numbers) <= HEAVIEST):
         raise Refusal(UNKNOWN_ELEMENT, f"{structure.formula} has a site with no element of the periodic table.")
     if not np.isfinite(coords).all():
         raise Refusal(MISSING_COORDINATES, "A coordinate is missing.")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kmatgen.data.crystal_files import SUFFIXES, Entry, file_kind, text_kind
+from kmatgen.data.folders import is_hidden
 from kmatgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def prototypes() -> list[Entry]:
 def crystal_paths(folder: Path) -> Iterator[Path]:
     """The crystal files below a folder in the order of their names; hidden ones are passed over."""
     for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts)
-        if not hidden and file_kind(path) and path.is_file():
+        if not is_hidden(path.relative_to(folder)) and file_kind(path) and path.is_file():
             yield path
 
 

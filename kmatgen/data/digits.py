@@ -93,14 +93,9 @@ def _from_tfds(size: int, download: bool) -> Digits | None:
 
 
 def _from_sklearn(size: int) -> Digits:
-    try:
-        from sklearn.datasets import load_digits as load
-    except ImportError as error:
-        raise InputError(
-            "Digits come from a folder of idx files, from tfds, or from scikit-learn, which is not installed "
-            '(pip install "kmatgen[apps]"). Received: nothing.'
-        ) from error
-    data = load()
+    from sklearn import datasets
+
+    data = datasets.load_digits()
     return Digits(_enlarged(data.images, 16.0, size), data.target.astype(np.int32), "scikit-learn, digits")
 
 

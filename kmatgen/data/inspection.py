@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kmatgen.data.databar import find_data_bar
+from kmatgen.data.folders import is_hidden
 from kmatgen.data.micrographs import Micrograph, Micrographs, Refused
 from kmatgen.data.pixelsize import pixel_size, read_metadata
 from kmatgen.data.reading import SUFFIXES, native_decoder, read_pages
@@ -112,7 +113,7 @@ def _image_files(folder: Path) -> list[Path]:
         raise InputError(
             f"Micrographs are given as the folder that they are in. Received: {folder}, which does not exist."
         )
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path.relative_to(folder))]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path.relative_to(folder))]
     if not files:
         raise InputError(
             f"The folder {folder} must hold image files ({', '.join(SUFFIXES)}). Received: an empty folder."
@@ -122,10 +123,6 @@ def _image_files(folder: Path) -> list[Path]:
         kinds = ", ".join(sorted({path.suffix or path.name for path in files})[:8])
         raise InputError(f"The folder {folder} must hold image files ({', '.join(SUFFIXES)}). Received: only {kinds}.")
     return images
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _inspect(

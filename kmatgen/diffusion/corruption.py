@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kmatgen import registry
 from kmatgen.diffusion.targets import TARGETS, clean_of, min_snr_weight, noise_of, target_of
-from kmatgen.errors import InputError
+from kmatgen.errors import InputError, check_choice
 from kmatgen.registry import register
 
 
@@ -37,8 +37,7 @@ class Gaussian:
     def __init__(
         self, schedule: Any = "cosine", target: str = "velocity", limits: Sequence[float] | None = None
     ) -> None:
-        if target not in TARGETS:
-            raise InputError(f"target is one of {', '.join(map(repr, TARGETS))}. Received: {target!r}.")
+        check_choice("target", target, TARGETS)
         if limits is not None and not (len(limits) == 2 and limits[0] < limits[1]):
             raise InputError(f"limits are a smaller and a larger number. Received: {limits!r}.")
         self.schedule = registry.get("noise_schedule", schedule)

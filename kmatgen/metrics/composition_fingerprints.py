@@ -12,6 +12,7 @@ import numpy as np
 from kmatgen.metrics.composition_scale import DEVIATIONS, MEANS
 from kmatgen.metrics.crystal_validity import element_counts
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.elements import HEAVIEST
 
 STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
 PROPERTIES = (
@@ -86,6 +87,6 @@ def element_properties() -> np.ndarray:
 
     with (files("smact") / "data" / "magpie.csv").open() as file:
         rows = pd.read_csv(file, keep_default_na=False)
-    properties = np.full((119, len(PROPERTIES)), np.nan)
+    properties = np.full((HEAVIEST + 1, len(PROPERTIES)), np.nan)
     properties[rows["Number"].astype(int)] = rows[list(PROPERTIES)].to_numpy(float)
     return properties

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmatgen.metrics.voronoi import Crystal, Faces, voronoi_faces
+from kmatgen.representations.elements import HEAVIEST
 
 _DISTANCE_CUTOFFS = (0.5, 1.0)  # Angstrom beyond the sum of covalent radii: weight falls from 1 to 0 between them
 _ELECTRONEGATIVITY_WEIGHT = 3.0
@@ -88,7 +89,7 @@ def _element_values() -> tuple[np.ndarray, np.ndarray]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen warns for each element without a value
-        elements = [Element.from_Z(number) for number in range(1, 119)]
+        elements = [Element.from_Z(number) for number in range(1, HEAVIEST + 1)]
         radii = [CovalentRadius.radius.get(element.symbol, element.atomic_radius) for element in elements]
         electronegativities = [element.X for element in elements]
     return np.array([np.nan, *(float(radius or np.nan) for radius in radii)]), np.array(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from kmatgen.errors import InputError
+from kmatgen.representations.distances import row_blocks
 
 STRUCTURE_CUTOFF = 0.2
 COMPOSITION_CUTOFF = 4.0
@@ -97,13 +97,8 @@ def _nearest(generated: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, 
 
     for_reference = np.full(len(reference), np.inf)
     for_generated = np.empty(len(generated))
-    for rows in _blocks(len(generated), len(reference)):
+    for rows in row_blocks(len(generated), len(reference), _BLOCK):
         distances = cdist(generated[rows], reference)
         for_generated[rows] = distances.min(axis=1)
         np.minimum(for_reference, distances.min(axis=0), out=for_reference)
     return for_reference, for_generated
-
-
-def _blocks(n: int, columns: int) -> Iterator[slice]:
-    rows = max(1, _BLOCK // columns)
-    return (slice(start, start + rows) for start in range(0, n, rows))

@@ -16,6 +16,7 @@ from kmatgen.metrics.crystal_validity import well_formed
 from kmatgen.metrics.order_parameters import local_order, motifs
 from kmatgen.metrics.processes import in_processes
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.elements import HEAVIEST
 
 MOST_NEIGHBOURS = 24
 BACKENDS = ("kmatgen", "matminer")
@@ -106,7 +107,7 @@ def _ops(table: CrystalTable) -> np.ndarray:
 def _usable(table: CrystalTable) -> np.ndarray:
     """`(n,)`: whether a crystal has a cell with a volume, and all its elements a radius."""
     usable = well_formed(table)
-    usable &= ~np.isnan(np.where(table.mask, covalent_radii()[np.clip(table.species, 0, 118)], 0.0)).any(axis=1)
+    usable &= ~np.isnan(np.where(table.mask, covalent_radii()[np.clip(table.species, 0, HEAVIEST)], 0.0)).any(axis=1)
     usable[usable] = table.volume[usable] >= _LEAST_VOLUME
     return usable
 

@@ -13,6 +13,7 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.distances import periodic_distances
+from kmatgen.representations.elements import HEAVIEST
 
 _STATES = {
     "smact14": "oxidation_states_smact14",
@@ -21,7 +22,6 @@ _STATES = {
     "pymatgen_sp": "oxidation_states_sp",
 }
 OXIDATION_TABLES = tuple(_STATES)
-_HEAVIEST = 118
 
 
 def structurally_valid(table: CrystalTable, min_distance: float = 0.5, min_volume: float = 0.1) -> np.ndarray:
@@ -74,8 +74,8 @@ def compositionally_valid(table: CrystalTable, oxidation_table: str = "smact14")
 def element_counts(table: CrystalTable) -> np.ndarray:
     """How many atoms of each element a cell holds: `(n, 119)` whole numbers, the column is the atomic number."""
     n = len(table)
-    flat = (np.arange(n)[:, None] * (_HEAVIEST + 1) + table.species).ravel()
-    counts = np.bincount(flat, minlength=n * (_HEAVIEST + 1)).reshape(n, _HEAVIEST + 1)
+    flat = (np.arange(n)[:, None] * (HEAVIEST + 1) + table.species).ravel()
+    counts = np.bincount(flat, minlength=n * (HEAVIEST + 1)).reshape(n, HEAVIEST + 1)
     counts[:, 0] = 0
     return counts
 
@@ -95,7 +95,7 @@ def well_formed(table: CrystalTable) -> np.ndarray:
 
 
 def _known_species(table: CrystalTable) -> np.ndarray:
-    return ((table.species >= 0) & (table.species <= _HEAVIEST)).all(axis=1) & (table.n_sites > 0)
+    return ((table.species >= 0) & (table.species <= HEAVIEST)).all(axis=1) & (table.n_sites > 0)
 
 
 def _as_key(counts: np.ndarray) -> tuple[tuple[int, int], ...]:

@@ -19,8 +19,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from kmatgen.errors import InputError
-from kmatgen.networks.parts import Modulation, check_choice, spectral
+from kmatgen.errors import InputError, check_choice
+from kmatgen.networks.parts import Modulation, spectral
 
 Condition = dict[str, Any] | None
 Conditions = Condition | dict[str, dict[str, Any]]

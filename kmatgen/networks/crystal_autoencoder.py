@@ -100,7 +100,7 @@ def crystal_decoder(
     start = latent if given is None else layers.Concatenate(name="start")([latent, as_one_vector(given, condition)])
     x = residual_blocks(layers.Dense(width, name="dense")(start), width, blocks, LayerNormalization)
     of_sites = [field for field, shape in sample_shape.items() if len(shape) == 2]
-    rows = _decoded_rows(x, sample_shape[of_sites[0]][0], given, width) if of_sites else None
+    rows = _decoded_rows(x, sample_shape[of_sites[0]][0], width) if of_sites else None
     outputs = {}
     for field, shape in sample_shape.items():
         if field in of_sites:
@@ -159,7 +159,8 @@ def _site_rows(of_sites: dict[str, Any], given: Any, period: float) -> Any:
     return layers.Concatenate(name="rows_and_mask")([there, column])
 
 
-def _decoded_rows(x: Any, sites: int, given: Any, width: int) -> Any:
+def _decoded_rows(x: Any, sites: int, width: int) -> Any:
+    """A row of `width / 2` features for each site, from one vector."""
     base = -(-sites // _SHRINK)
     rows = layers.Reshape((base, width), name="base")(layers.Dense(base * width, name="rows_dense")(x))
     for index, filters in enumerate((width // 2, width // 4)):

@@ -8,13 +8,13 @@ from functools import partial
 import keras
 from keras import layers
 
+from kmatgen.errors import check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
 from kmatgen.networks.parts import (
     Maps,
     add_heads,
     base_shape,
-    check_choice,
     check_generator,
     dense_base,
     normalise,

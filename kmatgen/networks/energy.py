@@ -9,8 +9,8 @@ from math import prod
 import keras
 from keras import layers
 
-from kmatgen.errors import InputError
-from kmatgen.networks.parts import Maps, base_shape, check_choice, dense_base, normalise, stage_filters
+from kmatgen.errors import InputError, check_choice
+from kmatgen.networks.parts import Maps, base_shape, dense_base, normalise, stage_filters
 
 # Zhao et al. 2017, appendix: as in DCGAN.
 _initializer = partial(keras.initializers.RandomNormal, stddev=0.02)

@@ -8,10 +8,10 @@ from math import prod
 import keras
 from keras import layers
 
-from kmatgen.errors import InputError
+from kmatgen.errors import InputError, check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
-from kmatgen.networks.parts import add_heads, check_choice, check_generator, normalise, spectral
+from kmatgen.networks.parts import add_heads, check_generator, normalise, spectral
 
 
 def mlp_generator(

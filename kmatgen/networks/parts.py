@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import layers
 
-from kmatgen.errors import InputError
+from kmatgen.errors import InputError, check_choice
 from kmatgen.layers import (
     BatchNormalization,
     ConditionalBatchNormalization,
@@ -133,12 +133,6 @@ def stage_filters(filters: int | Sequence[int], stages: int, coarse_first: bool 
             f"filters is one positive number, or one for each of {stages} stages. Received: {tuple(filters)}."
         )
     return tuple(filters)
-
-
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
-    """Refuse an argument that is none of its choices."""
-    if value not in choices:
-        raise InputError(f"{name} is one of {', '.join(map(repr, choices))}. Received: {value!r}.")
 
 
 def check_generator(sample_shape: Sequence[int], latent_dim: int, output_activation: str) -> None:

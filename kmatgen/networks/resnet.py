@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from kmatgen.errors import check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
 from kmatgen.networks.parts import (
@@ -17,7 +18,6 @@ from kmatgen.networks.parts import (
     Modulation,
     add_heads,
     base_shape,
-    check_choice,
     check_generator,
     dense_base,
     normalise,

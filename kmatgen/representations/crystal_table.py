@@ -107,6 +107,10 @@ class CrystalTable:
             coords=np.pad(self.coords, ((0, 0), (0, more), (0, 0)))[:, :sites],
         )
 
+    def spread(self, count: int) -> CrystalTable:
+        """So many of the crystals, evenly over the table; all of them where there are no more."""
+        return self[np.unique(np.linspace(0, len(self) - 1, min(len(self), count)).astype(int))]
+
     def structures(self) -> list[Structure]:
         """The crystals as pymatgen structures, with their properties and their origin in `properties`."""
         from pymatgen.core import Lattice, Structure
@@ -141,10 +145,7 @@ class CrystalTable:
         species, coords = np.zeros((n, sites), np.int16), np.zeros((n, sites, 3))
         for row, structure in enumerate(structures):
             species[row, : len(structure)] = structure.atomic_numbers
-            # Lengths and angles do not tell the two hands apart. Reversing all vectors and coordinates leaves each
-            # atom where it is and makes a left-handed cell right-handed.
-            hand = np.sign(np.linalg.det(structure.lattice.matrix)) or 1.0
-            coords[row, : len(structure)] = hand * structure.frac_coords
+            coords[row, : len(structure)] = right_handed_coords(structure)
         lattice = np.array([structure.lattice.parameters for structure in structures])
         columns = {name: np.asarray(column, np.float64) for name, column in (properties or {}).items()}
         return cls(lattice, species, coords, np.zeros(n, np.int16), columns, np.asarray(origin, str))
@@ -183,6 +184,15 @@ class CrystalTable:
             if name in shared
         }
         return cls(**columns, properties=properties)
+
+
+def right_handed_coords(structure: Structure) -> np.ndarray:
+    """Fractional coordinates of a structure in a cell of the same lengths and angles whose vectors are right-handed.
+
+    Lengths and angles do not tell the two hands apart. Reversing all vectors and coordinates leaves each atom where it
+    is and makes a left-handed cell right-handed.
+    """
+    return -structure.frac_coords if np.linalg.det(structure.lattice.matrix) < 0 else structure.frac_coords
 
 
 def lattice_matrix(lattice: np.ndarray) -> np.ndarray:
@@ -229,4 +239,4 @@ def atomic_masses() -> np.ndarray:
     """Atomic masses in u by atomic number, 0 for the number 0."""
     from pymatgen.core import Element
 
-    return np.array([0.0, *(float(Element.from_Z(number).atomic_mass) for number in range(1, 119))])
+    return np.array([0.0, *(float(Element.from_Z(number).atomic_mass) for number in range(1, HEAVIEST + 1))])

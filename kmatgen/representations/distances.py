@@ -80,13 +80,14 @@ def periodic_distances(table: CrystalTable) -> np.ndarray:
     """
     n, sites = table.species.shape
     distances = np.full((n, sites, sites), np.inf)
-    for rows in _blocks(n, sites**2 * len(_IMAGES)):
+    for rows in row_blocks(n, sites**2 * len(_IMAGES), _BLOCK):
         distances[rows] = _block_distances(table[rows])
     return distances
 
 
-def _blocks(n: int, size: int) -> Iterator[slice]:
-    rows = max(1, _BLOCK // max(1, size))
+def row_blocks(n: int, size: int, most: int) -> Iterator[slice]:
+    """Slices of `n` rows that have `size` values each, so many rows at a time that they hold at most `most` values."""
+    rows = max(1, most // max(1, size))
     return (slice(start, start + rows) for start in range(0, n, rows))
 
 

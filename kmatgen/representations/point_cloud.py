@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kmatgen.errors import InputError
+from kmatgen.errors import InputError, check_choice
 from kmatgen.registry import register
 from kmatgen.representations.base import Representation, check_elements
 from kmatgen.representations.crystal_table import CrystalTable
@@ -78,10 +78,10 @@ class PointCloud(Representation):
         ranges: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(sites, ranges)
-        _check_choice("order", order, (None, *ORDERS))
-        _check_choice("whiten", whiten, (None, "site", "feature", "no"))
-        _check_choice("elements", elements, (None, *_ELEMENTS))
-        _check_choice("lattice", lattice, CODES)
+        check_choice("order", order, (None, *ORDERS))
+        check_choice("whiten", whiten, (None, "site", "feature", "no"))
+        check_choice("elements", elements, (None, *_ELEMENTS))
+        check_choice("lattice", lattice, CODES)
         self.order = order
         self.whiten = whiten
         self.elements = elements
@@ -226,11 +226,6 @@ class PointCloud(Representation):
         from kmatgen.representations.point_cloud_decoder import PointCloudDecoder
 
         return PointCloudDecoder(self)
-
-
-def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} is one of {', '.join(map(repr, choices))}. Received: {value!r}.")
 
 
 def _element_codes(numbers: np.ndarray, bits: bool) -> np.ndarray:

@@ -91,10 +91,9 @@ def find_prototype(table: CrystalTable, candidates: int = 16, rounds: int = 10) 
             "The order 'role' needs crystals that all have the same number of sites; use 'position' or "
             f"'electronegativity' for others. Received: from {counts[0]} to {counts[-1]} sites."
         )
-    table = table.with_sites(int(counts[0]))[_spread(len(table), _ENOUGH)]
-    some = table[_spread(len(table), 256)]
-    starts = table.coords[_spread(len(table), candidates)]
-    prototype = min(starts, key=lambda start: _assign(some.coords, start)[1])
+    table = table.with_sites(int(counts[0])).spread(_ENOUGH)
+    some, starts = table.spread(256).coords, table.spread(candidates).coords
+    prototype = min(starts, key=lambda start: _assign(some, start)[1])
     before = None
     for _ in range(rounds):
         rows, _ = _assign(table.coords, prototype)
@@ -114,10 +113,6 @@ def circular_mean(coords: np.ndarray) -> np.ndarray:
 def _bins(coords: np.ndarray) -> np.ndarray:
     # The cell is cut half a bin above 3/4, so that sites there and at -1/4 share a bin.
     return np.round(wrapped(coords, 0.25 + 0.5 / _BINS) * _BINS).astype(int)
-
-
-def _spread(n: int, count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n - 1, min(n, count)).astype(int))
 
 
 def _nearest_roles(table: CrystalTable, prototype: np.ndarray | None) -> np.ndarray:

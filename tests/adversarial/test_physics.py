@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from kmatgen.adversarial.correlation import lags, two_point_correlation
+from kmatgen.adversarial.correlation import two_point_correlation
 from kmatgen.adversarial.physics import TwoPointCorrelation, VolumeFraction
 from kmatgen.errors import InputError
+from kmatgen.metrics.correlation import lags
 from tests.adversarial.rounds import make_round
 from tests.checks import two_replicas
 
@@ -37,11 +38,6 @@ def test_against_all_pairs(shape, periodic, rng):
     images = rng.random((2, *shape)).astype(np.float32)
     expected = [by_pairs(image, periodic) for image in images.astype(np.float64)]
     assert_allclose(two_point_correlation(images, periodic), expected, rtol=2e-5)
-
-
-def test_lags_are_those_of_fft():
-    for edge in (4, 5):
-        assert_allclose(lags(edge), edge * np.fft.fftfreq(edge))
 
 
 def test_checkerboard():

@@ -8,6 +8,7 @@ from PIL import Image
 
 from kmatgen import InputError
 from kmatgen.metrics import radial_average, rms_two_point_error, segment, two_point_correlation, two_point_curve
+from kmatgen.metrics.correlation import lags
 from tests.metrics.fields import checkerboard, overlapping_discs
 
 UHCS = Path(__file__).parents[3] / "shared" / "data" / "uhcs"
@@ -18,6 +19,11 @@ def by_shifting(field, vector):
     here = tuple(slice(max(0, -step), min(side, side - step)) for step, side in zip(vector, field.shape, strict=True))
     there = tuple(slice(max(0, step), min(side, side + step)) for step, side in zip(vector, field.shape, strict=True))
     return np.mean(field[here] * field[there])
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_lags_are_those_of_fft(side):
+    assert_allclose(lags(side), side * np.fft.fftfreq(side))
 
 
 @pytest.mark.parametrize("shape", [(12, 9), (6, 5, 8)])
