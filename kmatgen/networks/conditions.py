@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers
 
 from kmatgen.errors import InputError, check_choice
-from kmatgen.networks.parts import Modulation, spectral
+from kmatgen.networks.parts import Modulation
 
 Condition = dict[str, Any] | None
 Conditions = Condition | dict[str, dict[str, Any]]
@@ -119,20 +119,6 @@ def enter_discriminator(sample: Any, given: Any, condition: Condition, condition
         return _append(sample, vector)
     channels = layers.RepeatVector(prod(sides), name="condition_spread")(vector)
     return _append(sample, layers.Reshape((*sides, vector.shape[-1]), name="condition_maps")(channels))
-
-
-def project(score: Any, features: Any, given: Any, condition: Condition, is_spectral: bool) -> Any:
-    """Add the inner product of the embedded condition and the features to the score.
-
-    Source: Miyato and Koyama 2018, equation 3.
-    """
-    options = {"dtype": "float32", "name": "projection"}
-    if "classes" in condition:
-        embed = layers.Embedding(condition["classes"], features.shape[-1], **options)
-    else:
-        embed = layers.Dense(features.shape[-1], use_bias=False, **options)
-    product = layers.Dot(axes=-1, dtype="float32", name="projected")([spectral(embed, is_spectral)(given), features])
-    return layers.Add(dtype="float32", name="score_with_condition")([score, product])
 
 
 def _append(x: Any, more: Any) -> Any:

@@ -11,14 +11,13 @@ from keras import layers
 from kmatgen.errors import check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
+from kmatgen.networks.heads import Heads
 from kmatgen.networks.parts import (
     Maps,
-    add_heads,
     base_shape,
     check_generator,
     dense_base,
     normalise,
-    spectral,
     stage_filters,
 )
 
@@ -127,10 +126,7 @@ def dcgan_discriminator(
     check_choice("normalization", normalization, ("batch", "layer", "spectral", None))
     is_spectral = normalization == "spectral"
     maps = Maps(len(base), _initializer, periodic, is_spectral)
-
-    def dense(units: int, name: str) -> layers.Layer:
-        layer = layers.Dense(units, kernel_initializer=_initializer(), dtype="float32", name=name)
-        return spectral(layer, is_spectral)
+    heads = Heads(classes, code_categories, code_continuous, features, _initializer, is_spectral)
 
     sample = keras.Input(tuple(sample_shape), name="sample")
     given = conditions.condition_input(condition)
@@ -142,9 +138,5 @@ def dcgan_discriminator(
         x = normalise(x, kind, f"norm_{index}")
         x = layers.LeakyReLU(0.2, name=f"leaky_{index}")(x)
     x = layers.Flatten(name="flatten")(x)
-    score = dense(1, name="score")(x)
-    if conditioning == "projection":
-        score = conditions.project(score, x, given, condition, is_spectral)
-    heads = {"class_logits": classes, "code_logits": code_categories, "code_mean": code_continuous}
-    outputs = add_heads(score, x, dense, heads, features)
+    outputs = heads.outputs(x, given, condition, conditioning)
     return keras.Model(conditions.join_inputs("sample", sample, given), outputs, name=name)

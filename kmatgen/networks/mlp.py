@@ -11,7 +11,8 @@ from keras import layers
 from kmatgen.errors import InputError, check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
-from kmatgen.networks.parts import add_heads, check_generator, normalise, spectral
+from kmatgen.networks.heads import Heads
+from kmatgen.networks.parts import check_generator, normalise, spectral
 
 
 def mlp_generator(
@@ -96,9 +97,7 @@ def mlp_discriminator(
     _check(sample_shape, units)
     check_choice("normalization", normalization, ("batch", "layer", "spectral", None))
     is_spectral = normalization == "spectral"
-
-    def head(count: int, name: str) -> layers.Layer:
-        return spectral(layers.Dense(count, dtype="float32", name=name), is_spectral)
+    heads = Heads(classes, code_categories, code_continuous, features, keras.initializers.GlorotUniform, is_spectral)
 
     sample = keras.Input(tuple(sample_shape), name="sample")
     given = conditions.condition_input(condition)
@@ -108,11 +107,7 @@ def mlp_discriminator(
         x = spectral(layers.Dense(count, name=f"dense_{index}"), is_spectral)(x)
         x = normalise(x, normalization, f"norm_{index}")
         x = layers.LeakyReLU(0.2, name=f"leaky_{index}")(x)
-    score = head(1, "score")(x)
-    if conditioning == "projection":
-        score = conditions.project(score, x, given, condition, is_spectral)
-    heads = {"class_logits": classes, "code_logits": code_categories, "code_mean": code_continuous}
-    outputs = add_heads(score, x, head, heads, features)
+    outputs = heads.outputs(x, given, condition, conditioning)
     return keras.Model(conditions.join_inputs("sample", sample, given), outputs, name=name)
 
 

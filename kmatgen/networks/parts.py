@@ -1,4 +1,4 @@
-"""What the adversarial networks have in common: shapes, layers for 1, 2 or 3 dimensions, normalisations, heads."""
+"""What the adversarial networks have in common: shapes, layers for 1, 2 or 3 dimensions, normalisations."""
 
 from __future__ import annotations
 
@@ -142,29 +142,6 @@ def check_generator(sample_shape: Sequence[int], latent_dim: int, output_activat
         raise InputError(f"softmax chooses between at least 2 channels. Received: {tuple(sample_shape)}.")
     if latent_dim < 1:
         raise InputError(f"latent_dim is at least 1. Received: {latent_dim}.")
-
-
-def add_heads(
-    score: Any, features: Any, dense: Callable[..., layers.Layer], heads: dict[str, int | None], with_features: bool
-) -> dict[str, Any]:
-    """A discriminator's outputs by name, in float32: the score, and linear heads on the last features.
-
-    Args:
-        score: The symbolic score.
-        features: The symbolic last features, flat.
-        dense: Makes the layer of a head from `units` and `name`.
-        heads: Number of outputs of each head, `None` for no such head.
-        with_features: Whether the features are an output too.
-    """
-    outputs = {"score": score}
-    for name, units in heads.items():
-        if units is not None and units < 1:
-            raise InputError(f"A head has at least 1 output. Received: {units} for {name}.")
-        if units is not None:
-            outputs[name] = dense(units, name)(features)
-    if with_features:
-        outputs["features"] = layers.Activation("linear", dtype="float32", name="features")(features)
-    return outputs
 
 
 def dense_base(x: Any, base: Sequence[int], filters: int, initializer: Any, use_bias: bool = True) -> Any:

@@ -13,15 +13,14 @@ from keras import layers
 from kmatgen.errors import check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
+from kmatgen.networks.heads import Heads
 from kmatgen.networks.parts import (
     Maps,
     Modulation,
-    add_heads,
     base_shape,
     check_generator,
     dense_base,
     normalise,
-    spectral,
     stage_filters,
 )
 
@@ -93,10 +92,7 @@ def resnet_discriminator(
     is_spectral = normalization == "spectral"
     maps = Maps(len(base), _initializer, periodic, is_spectral)
     counts = stage_filters(filters, stages)
-
-    def dense(units: int, name: str) -> layers.Layer:
-        layer = layers.Dense(units, kernel_initializer=_plain_initializer(), dtype="float32", name=name)
-        return spectral(layer, is_spectral)
+    heads = Heads(classes, code_categories, code_continuous, features, _plain_initializer, is_spectral)
 
     sample = keras.Input(tuple(sample_shape), name="sample")
     given = conditions.condition_input(condition)
@@ -109,11 +105,7 @@ def resnet_discriminator(
     # Sums overflow half precision sooner than means.
     x = _POOLINGS[len(base)](dtype="float32", name="mean_pool")(x)
     x = layers.Rescaling(float(prod(base)), dtype="float32", name="sum_pool")(x)
-    score = dense(1, "score")(x)
-    if conditioning == "projection":
-        score = conditions.project(score, x, given, condition, is_spectral)
-    heads = {"class_logits": classes, "code_logits": code_categories, "code_mean": code_continuous}
-    outputs = add_heads(score, x, dense, heads, features)
+    outputs = heads.outputs(x, given, condition, conditioning)
     return keras.Model(conditions.join_inputs("sample", sample, given), outputs, name=name)
 
 
