@@ -9,10 +9,9 @@ import keras
 from keras import layers
 
 from kmatgen.errors import InputError
-from kmatgen.layers import ModulatedNormalization, TimeEmbedding
-from kmatgen.networks.conditions import Conditions, as_one_vector, condition_inputs
-
-Shapes = tuple[int, ...] | dict[str, tuple[int, ...]]
+from kmatgen.layers import ModulatedNormalization
+from kmatgen.networks.conditions import Conditions
+from kmatgen.networks.denoising import Shapes, denoiser_inputs, joined, modulation
 
 
 def film_mlp(
@@ -43,7 +42,7 @@ def film_mlp(
     vector = modulation(inputs, condition, width)
 
     fields = keras.tree.flatten(inputs["sample"])
-    x = _joined([layers.Flatten(name=f"{field.name}_flat")(field) for field in fields], "fields")
+    x = joined([layers.Flatten(name=f"{field.name}_flat")(field) for field in fields], "fields")
     x = layers.Dense(width, name="dense")(x)
     for block in range(blocks):
         y = ModulatedNormalization(name=f"norm_{block}")(x, vector)
@@ -54,46 +53,6 @@ def film_mlp(
 
     outputs = [_head(x, field.shape[1:], field.name) for field in fields]
     return keras.Model(inputs, keras.tree.pack_sequence_as(inputs["sample"], outputs), name=name)
-
-
-def denoiser_inputs(sample_shape: Shapes, condition: Conditions) -> dict[str, Any]:
-    """The symbolic inputs of a denoiser.
-
-    `sample` and `time`; `condition` where there is one; and `known`, 1 where the condition is to be heeded and 0
-    elsewhere, unless a mask of sites, which is always heeded, is all that is given.
-    """
-    if isinstance(sample_shape, dict):
-        sample: Any = {name: keras.Input(tuple(shape), name=name) for name, shape in sample_shape.items()}
-    else:
-        sample = keras.Input(tuple(sample_shape), name="sample")
-    inputs = {"sample": sample, "time": keras.Input((), name="time")}
-    given = condition_inputs(condition)
-    if given is not None:
-        inputs["condition"] = given
-    if given is not None and not (isinstance(given, dict) and set(given) == {"mask"}):
-        inputs["known"] = keras.Input((), name="known")
-    return inputs
-
-
-def modulation(inputs: dict[str, Any], condition: Conditions, width: int, more: tuple[Any, ...] = ()) -> Any:
-    """The vector that tells every block the time, the condition, and whatever else concerns the whole sample."""
-    told = [TimeEmbedding(64, name="time_embedding")(inputs["time"]), *more]
-    given = inputs.get("condition")
-    if isinstance(given, dict) and "mask" in given:
-        told.append(given["mask"])
-        given = {name: entry for name, entry in given.items() if name != "mask"}
-        condition = {name: each for name, each in condition.items() if name != "mask"}
-    if "known" in inputs:
-        known = layers.Reshape((1,), name="known_column")(inputs["known"])
-        heeded = layers.Multiply(name="heeded")([as_one_vector(given, condition), known])
-        # What is disregarded is 0, and so might be what is asked for: the network is told which it is.
-        told += [heeded, known]
-    x = layers.Dense(width, activation="silu", name="modulation_in")(_joined(told, "told"))
-    return layers.Dense(width, activation="silu", name="modulation")(x)
-
-
-def _joined(tensors: list[Any], name: str) -> Any:
-    return tensors[0] if len(tensors) == 1 else layers.Concatenate(name=name)(tensors)
 
 
 def _head(x: Any, shape: tuple[int, ...], name: str) -> Any:

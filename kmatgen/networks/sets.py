@@ -18,7 +18,7 @@ from kmatgen.layers import (
     TrimSites,
 )
 from kmatgen.networks.conditions import Conditions
-from kmatgen.networks.film import denoiser_inputs, modulation
+from kmatgen.networks.denoising import denoiser_inputs, modulation
 from kmatgen.representations.cell_metric import CellMetric
 
 
@@ -65,22 +65,19 @@ def site_transformer(
     Raises:
         InputError: No coordinates, or no mask in the condition.
     """
-    if not isinstance(sample_shape, dict) or len(sample_shape.get("coords", ())) != 2:
-        raise InputError(f"site_transformer needs a field coords of shape (sites, 3). Received: {sample_shape!r}.")
-    sites = sample_shape["coords"][0]
-    if not condition or condition.get("mask") != {"size": sites}:
-        raise InputError(
-            f'site_transformer needs a condition with "mask": {{"size": {sites}}}. Received: {condition!r}.'
-        )
+    sites = _check(sample_shape, condition)
     inputs = denoiser_inputs(sample_shape, condition)
     mask, sample = inputs["condition"]["mask"], inputs["sample"]
-    of_sites = {key: field for key, field in sample.items() if len(field.shape) == 3}
     of_cell = {key: field for key, field in sample.items() if len(field.shape) == 2}
     vector = modulation(inputs, condition, width, tuple(of_cell.values()))
 
     # Only as many sites as the largest crystal of the batch has.
     present = TrimSites(name="present")(mask, mask)
-    of_sites = {key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask) for key, field in of_sites.items()}
+    of_sites = {
+        key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask)
+        for key, field in sample.items()
+        if len(field.shape) == 3
+    }
     fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(of_sites["coords"])
     pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
     described = [layers.Reshape((-1, 1), name="present_column")(present)]
@@ -97,17 +94,30 @@ def site_transformer(
         x = _block(x, pairs, vector, present, (width, heads, pair_width), block)
     x = ModulatedNormalization(name="norm")(x, vector)
 
-    outputs = {
-        key: RestoreSites(sites, dtype="float32", name=f"{key}_restored")(_head(x, field.shape[-1], key))
-        for key, field in of_sites.items()
-    }
+    outputs = {key: _restored(_head(x, field.shape[-1], key), sites, key) for key, field in of_sites.items()}
     if directions is not None:
-        forces = PairForces(pair_width, name="forces")(x, pairs, directions, present)
-        forces = RestoreSites(sites, dtype="float32", name="forces_restored")(forces)
+        forces = _restored(PairForces(pair_width, name="forces")(x, pairs, directions, present), sites, "forces")
         outputs["coords"] = layers.Add(dtype="float32", name="coords_out")([outputs["coords"], forces])
     whole = _whole(x, vector, present, width)
     outputs |= {key: _head(whole, field.shape[-1], key) for key, field in of_cell.items()}
     return keras.Model(inputs, {key: outputs[key] for key in sample}, name=name)
+
+
+def _check(sample_shape: Any, condition: Conditions) -> int:
+    """The number of sites of samples that the network can be built for."""
+    if not isinstance(sample_shape, dict) or len(sample_shape.get("coords", ())) != 2:
+        raise InputError(f"site_transformer needs a field coords of shape (sites, 3). Received: {sample_shape!r}.")
+    sites = sample_shape["coords"][0]
+    if not condition or condition.get("mask") != {"size": sites}:
+        raise InputError(
+            f'site_transformer needs a condition with "mask": {{"size": {sites}}}. Received: {condition!r}.'
+        )
+    return sites
+
+
+def _restored(x: Any, sites: int, name: str) -> Any:
+    """A field of all sites, 0 for those that were left out."""
+    return RestoreSites(sites, dtype="float32", name=f"{name}_restored")(x)
 
 
 def _whole(x: Any, vector: Any, present: Any, width: int) -> Any:

@@ -12,8 +12,8 @@ from keras import layers
 
 from kmatgen.errors import InputError
 from kmatgen.layers import GroupNormalization, SiLU, TimeEmbedding
-from kmatgen.networks import conditions
-from kmatgen.networks.conditions import Condition
+from kmatgen.networks.conditions import Conditions, as_one_vector
+from kmatgen.networks.denoising import denoiser_inputs
 from kmatgen.networks.parts import Maps
 
 _initializer = partial(keras.initializers.VarianceScaling, scale=2.0, mode="fan_in", distribution="untruncated_normal")
@@ -26,7 +26,7 @@ def unet(
     patch: int = 1,
     attention: bool = True,
     embedding: int = 128,
-    condition: Condition = None,
+    condition: Conditions = None,
     periodic: bool = False,
     name: str = "denoiser",
 ) -> keras.Model:
@@ -55,20 +55,10 @@ def unet(
     """
     _check(sample_shape, filters, blocks, patch)
     maps = Maps(len(sample_shape) - 1, _initializer, periodic)
-    sample = keras.Input(tuple(sample_shape), name="sample")
-    time = keras.Input((), name="time")
-    inputs = {"sample": sample, "time": time}
-    vector = TimeEmbedding(embedding, name="time_features")(time)
-    vector = layers.Dense(embedding, activation="silu", name="time_dense")(vector)
-    given = conditions.condition_input(condition)
-    if given is not None:
-        inputs |= {"condition": given, "known": keras.Input((), name="known")}
-        asked = layers.Dense(embedding, name="condition_dense")(conditions.as_vector(given, condition))
-        known = layers.Reshape((1,), name="known_column")(inputs["known"])
-        vector = layers.Add(name="with_condition")([vector, layers.Multiply(name="heeded")([asked, known])])
-    vector = layers.Activation("silu", name="vector")(layers.Dense(embedding, name="vector_dense")(vector))
+    inputs = denoiser_inputs(sample_shape, condition)
+    vector = _told(inputs, condition, embedding)
 
-    x = maps.conv(sample, filters[0], max(3, patch), strides=patch, name="stem")
+    x = maps.conv(inputs["sample"], filters[0], max(3, patch), strides=patch, name="stem")
     skips = []
     for level, count in enumerate(filters):
         x = maps.halve(x, f"down_{level}_pool") if level else x
@@ -83,12 +73,18 @@ def unet(
             x = layers.Concatenate(name=f"up_{level}_{block}_join")([x, skips.pop()])
             x = _block(maps, x, vector, count, f"up_{level}_{block}")
         x = maps.double(x, f"up_{level}_double") if level else x
-    x = SiLU(name="last_silu")(_normalise(x, "last_norm"))
-    # A point per patch, spread out again by the last convolution's channels.
-    last = {"kernel_initializer": "zeros", "dtype": "float32"}
-    x = maps.conv(x, sample_shape[-1] * patch**maps.dimensions, 3, name="prediction", **last)
-    x = _unfold(x, sample_shape, patch)
-    return keras.Model(inputs, x, name=name)
+    return keras.Model(inputs, _prediction(maps, x, sample_shape, patch), name=name)
+
+
+def _told(inputs: dict[str, Any], condition: Conditions, size: int) -> Any:
+    """The vector that tells every block the time and the condition."""
+    vector = TimeEmbedding(size, name="time_features")(inputs["time"])
+    vector = layers.Dense(size, activation="silu", name="time_dense")(vector)
+    if "known" in inputs:
+        asked = layers.Dense(size, name="condition_dense")(as_one_vector(inputs["condition"], condition))
+        known = layers.Reshape((1,), name="known_column")(inputs["known"])
+        vector = layers.Add(name="with_condition")([vector, layers.Multiply(name="heeded")([asked, known])])
+    return layers.Activation("silu", name="vector")(layers.Dense(size, name="vector_dense")(vector))
 
 
 def _block(maps: Maps, x: Any, vector: Any, count: int, name: str) -> Any:
@@ -114,6 +110,15 @@ def _attend(x: Any, name: str) -> Any:
     mixed = layers.MultiHeadAttention(heads, channels // heads, name=name)(points, points)
     mixed = layers.Reshape((*sides, channels), name=f"{name}_maps")(mixed)
     return layers.Add(name=f"{name}_sum")([x, mixed])
+
+
+def _prediction(maps: Maps, x: Any, sample_shape: Sequence[int], patch: int) -> Any:
+    """The finest maps to a sample, 0 before training."""
+    x = SiLU(name="last_silu")(_normalise(x, "last_norm"))
+    # A point per patch, spread out again by the last convolution's channels.
+    last = {"kernel_initializer": "zeros", "dtype": "float32"}
+    x = maps.conv(x, sample_shape[-1] * patch**maps.dimensions, 3, name="prediction", **last)
+    return _unfold(x, sample_shape, patch)
 
 
 def _unfold(x: Any, sample_shape: Sequence[int], patch: int) -> Any:
