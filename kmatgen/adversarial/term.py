@@ -16,8 +16,9 @@ class BaseTerm:
 
     A subclass defines `d_loss(round)`, `g_loss(round)`, or both: unweighted scalars, which the GAN multiplies
     by `weight`. It may also define `check(generator, discriminator)`, called by `GAN.compile`, which raises
-    `InputError` for networks that it cannot be used with, and `after_d_step(discriminator)`, called after every
-    update of the discriminator. A term keeps no state; its randomness comes from `round.seed`.
+    `InputError` for networks that it cannot be used with; `after_d_step(discriminator)`, called after every update of
+    the discriminator; and `draw_condition(n, seed)`, for conditions that data do not bring. A term keeps no state; its
+    randomness comes from `round.seed`.
 
     Args:
         weight: Factor of the term in a side's loss, at least 0.

@@ -14,6 +14,7 @@ from kmatgen.data.decoding import image_loader, image_table
 from kmatgen.data.inspection import check_channels, inspect_files
 from kmatgen.data.micrographs import Micrograph, Micrographs, Refused
 from kmatgen.data.pipeline import map_with_draws
+from kmatgen.data.ranges import check_whole_numbers
 from kmatgen.errors import InputError
 
 _AUGMENTS = ("flip_x", "flip_y", "quarter_turns")
@@ -79,16 +80,14 @@ def micrograph_patches(
     used = [item for item in items if item not in small] if small else items
     columns, constants = image_table(used, scale)
     load = image_loader(used, constants, channels)
-    table = tf.data.Dataset.from_tensor_slices(columns)
-    parallel = _parallel(used)
+    table, parallel = tf.data.Dataset.from_tensor_slices(columns), _parallel(used)
     if per_image or augment:
         cut = _cropper(size, per_image) if per_image else _tiler(size, stride or size)
         patches = map_with_draws(
             table, lambda row, key: _augmented(cut(load(row), key), augment, key), seed, first_epoch, **parallel
         ).unbatch()
-    elif len(used) == total:  # small images, where every operation counts
-        exact = all(item.height == item.width == size for item in used)
-        patches = table.map(lambda row: _shaped(load(row) if exact else load(row)[:size, :size], size), **parallel)
+    elif len(used) == total:
+        patches = table.map(_corner(load, used, size), **parallel)
     else:
         tiles = _tiler(size, stride or size)
         patches = table.map(lambda row: tiles(load(row), None), **parallel).unbatch()
@@ -190,9 +189,8 @@ def _check(
     augment: Sequence[str] = (),
     channels: int | None = None,
 ) -> None:
-    for name, value in {"size": size, "stride": stride, "per_image": per_image}.items():
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-            raise InputError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
+    counts = {"size": size, "stride": stride, "per_image": per_image}
+    check_whole_numbers(**{name: (value, 1) for name, value in counts.items() if value is not None})
     if stride is not None and per_image is not None:
         raise InputError(f"stride is for tiles and per_image for random crops. Received: {stride=} and {per_image=}.")
     if scale not in ("auto", "image", "type"):
@@ -226,9 +224,16 @@ def _inspected(
     return items
 
 
-def _shaped(patch: tf.Tensor, size: int) -> tf.Tensor:
-    patch.set_shape((size, size, None))
-    return patch
+def _corner(load: Callable[[dict], tf.Tensor], items: Sequence[Micrograph], size: int) -> Callable[[dict], tf.Tensor]:
+    """A function from a row of the table to the only tile of its image: small ones, where every operation counts."""
+    exact = all(item.height == item.width == size for item in items)
+
+    def cut(row: dict) -> tf.Tensor:
+        patch = load(row) if exact else load(row)[:size, :size]
+        patch.set_shape((size, size, None))
+        return patch
+
+    return cut
 
 
 def _tiler(size: int, stride: int) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:

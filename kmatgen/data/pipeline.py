@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kmatgen.data.ranges import check_whole_numbers
 from kmatgen.errors import InputError
 
 # Batches among which samples that are alike are put together.
@@ -50,18 +51,13 @@ def batches(
         A dataset of batches, finite and of known length where `data` is.
 
     Raises:
-        InputError: There are fewer samples than one batch, and partial batches are left out.
+        InputError: A number is below 1, or there are fewer samples than one batch and partial batches are left out.
     """
-    for name, value in {"batch_size": batch_size, "d_steps": d_steps, "shuffle_buffer": shuffle_buffer}.items():
-        if value < 1:
-            raise InputError(f"{name} is at least 1. Received: {name}={value}.")
+    check_whole_numbers(batch_size=(batch_size, 1), d_steps=(d_steps, 1), shuffle_buffer=(shuffle_buffer, 1))
     samples = data if isinstance(data, tf.data.Dataset) else tf.data.Dataset.from_tensor_slices(data)
     size = batch_size * d_steps
     count = int(samples.cardinality())
-    if count == 0 or (drop_remainder and 0 <= count < size):
-        raise InputError(
-            f"A batch needs {size} samples; use a smaller batch_size or more data. Received: {count} samples."
-        )
+    _check_enough(count, size if drop_remainder else 1)
     if cache:
         samples = samples.cache() if cache is True else samples.cache(str(cache))
 
@@ -76,7 +72,7 @@ def batches(
         epoch = samples.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
         if alike is None:
             return batched(epoch)
-        grouped = batched(epoch.batch(_WINDOW * size).map(_in_order_of(alike)).unbatch())
+        grouped = batched(_grouped(epoch, alike, _WINDOW * size))
         return grouped.shuffle(_WINDOW, seed=order, reshuffle_each_iteration=False)
 
     result = _passes(mixed, seed, first_epoch)
@@ -84,6 +80,14 @@ def batches(
         length = count // size if drop_remainder else -(-count // size)
         result = result.apply(tf.data.experimental.assert_cardinality(length))
     return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
+
+
+def _check_enough(count: int, least: int) -> None:
+    """Refuse a known number of samples below the least."""
+    if 0 <= count < least:
+        raise InputError(
+            f"A batch needs {least} samples; use a smaller batch_size or more data. Received: {count} samples."
+        )
 
 
 def _passes(mixed: Callable[[tf.Tensor], tf.data.Dataset], seed: int, first_epoch: int) -> tf.data.Dataset:
@@ -124,15 +128,15 @@ def map_with_draws(
     return _passes(one_pass, seed, first_epoch)
 
 
-def _in_order_of(alike: Callable[..., tf.Tensor]) -> Callable[..., Any]:
-    """A function that sorts a batch by what `alike` gives for it."""
+def _grouped(samples: tf.data.Dataset, alike: Callable[..., tf.Tensor], window: int) -> tf.data.Dataset:
+    """The samples sorted, a window of them at a time, by what `alike` gives for them."""
 
     def sort(*window: Any) -> Any:
         order = tf.argsort(alike(*window), stable=True)
         rows = tf.nest.map_structure(lambda values: tf.gather(values, order), window)
         return rows if len(rows) > 1 else rows[0]
 
-    return sort
+    return samples.batch(window).map(sort).unbatch()
 
 
 def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:

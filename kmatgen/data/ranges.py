@@ -1,4 +1,4 @@
-"""Arguments of synthetic data: whole numbers, and numbers that each image may draw from a range of its own."""
+"""Checks of arguments: whole numbers, and for synthetic data numbers that each image may draw from a range."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kmatgen.errors import InputError
 from kmatgen.metrics.bonds import bond_lengths_valid
 from kmatgen.metrics.crystal_baselines import resampled, shuffled_species
@@ -83,11 +85,8 @@ def score_crystals(
         **_by_key(generated, reference, training),
     }
     if novelty_samples:
-        compared = generated[:novelty_samples]
-        valid = (structural & compositional)[:novelty_samples]
-        scores["unique"] = (unique(compared, jobs=jobs) & valid).mean()
-        if training is not None:
-            scores["novel"] = (novel(compared, training, jobs=jobs) & valid).mean()
+        first = slice(novelty_samples)
+        scores |= _by_comparison(generated[first], (structural & compositional)[first], training, jobs)
     return {name: float(value) for name, value in scores.items()}
 
 
@@ -114,6 +113,15 @@ def score_rows(
         "species shuffled": shuffled_species(training, len(generated), seed),
     }
     return {name: score_crystals(table, reference, training, seed=seed, **options) for name, table in rows.items()}
+
+
+def _by_comparison(
+    generated: CrystalTable, valid: np.ndarray, training: CrystalTable | None, jobs: int
+) -> dict[str, float]:
+    scores = {"unique": (unique(generated, jobs=jobs) & valid).mean()}
+    if training is not None:
+        scores["novel"] = (novel(generated, training, jobs=jobs) & valid).mean()
+    return scores
 
 
 def _distances(valid: CrystalTable, reference: CrystalTable, samples: int | None, seed: int) -> dict[str, float]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kmatgen import registry
@@ -15,28 +14,24 @@ from kmatgen.adversarial.round import Round, Term, discriminate
 from kmatgen.diffusion.prior import EmpiricalPrior
 from kmatgen.errors import InputError
 from kmatgen.layers import update_spectral_norms
+from kmatgen.models.adversarial_sampling import AdversarialSampler
 from kmatgen.models.base import GenerativeModel, Logs
 from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.requirements import require
-from kmatgen.models.sampling import Signatures
 from kmatgen.models.structures import (
-    checked_arrays,
     condition_of,
-    condition_spec_of,
-    known_classes,
     length_of,
     part_of,
     rows_of,
     samples_and_conditions,
     shapes_of,
-    specs_of,
 )
 from kmatgen.registry import register
 from kmatgen.seeds import fold_seed
 
 
 @register("model")
-class GAN(GenerativeModel):
+class GAN(AdversarialSampler, GenerativeModel):
     """Generative adversarial network (Goodfellow et al. 2014), composed of networks, a loss and terms.
 
     Data are samples, or pairs of samples and conditions `(x, y)`; samples may be dicts of tensors. Networks say
@@ -250,24 +245,19 @@ class GAN(GenerativeModel):
         noise = self.draw_latent(n, fold_seed(seed, 1))
         if self.condition_spec is None:
             return noise
-        if self._drawing_term is not None:
-            condition = self._drawing_term.draw_condition(n, fold_seed(seed, 2))
+        if self.drawing_term is not None:
+            condition = self.drawing_term.draw_condition(n, fold_seed(seed, 2))
         if condition is None:
             raise InputError(
                 "A conditional generator trains on pairs of sample and condition. Received: samples alone."
             )
         return {"noise": noise, "condition": condition}
 
-    @property
-    def _drawing_term(self) -> Any:
-        """The term that draws the conditions itself, as InfoGAN's does, or None."""
-        return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
-
     def _checked_data(self, data: Any) -> tuple[Any, Any]:
         """Samples and conditions of a batch, once they are what the networks take."""
         real, condition = samples_and_conditions(data)
         # The generator is not given the data's conditions where a term draws them.
-        networks = [self.discriminator] if self._drawing_term is not None else [self.generator, self.discriminator]
+        networks = [self.discriminator] if self.drawing_term is not None else [self.generator, self.discriminator]
         wanted = part_of(self.discriminator.input, "sample")
         return checked_samples(real, wanted), checked_conditions(condition, *networks)
 
@@ -284,50 +274,6 @@ class GAN(GenerativeModel):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Noise, or a dict of `noise` and `condition`, to samples."""
         return self.generator(inputs, training=training)
-
-    # Sampling
-
-    @property
-    def latent_spec(self) -> tf.TensorSpec:
-        return tf.TensorSpec(part_of(self.generator.input, "noise").shape, tf.float32, name="noise")
-
-    @property
-    def condition_spec(self) -> Any:
-        return condition_spec_of(self.generator)
-
-    @property
-    def condition_classes(self) -> int | None:
-        return known_classes(self.generator)
-
-    def decode_latent(self, latent: Any, condition: Any = None) -> Any:
-        inputs = latent if condition is None else {"noise": latent, "condition": condition}
-        return self.to_data_units(self.generator(inputs, training=False), condition)
-
-    @property
-    def data_decoder(self) -> keras.Model | None:
-        return self.decoder
-
-    def check_condition(self, condition: Any, n: int, seed: int) -> Any:
-        if condition is None and self._drawing_term is not None:
-            return self._drawing_term.draw_condition(n, tf.constant([seed, 1]))
-        return super().check_condition(condition, n, seed)
-
-    def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:
-        """The discriminator's scores of samples."""
-        samples = checked_arrays(samples, specs_of(part_of(self.discriminator.input, "sample"), "sample"))
-        given = [samples] if condition is None else [samples, condition]
-        return self.run_in_batches(lambda *rows: discriminate(self.discriminator, *rows, training=False)["score"],
-                                   *given, batch_size=batch_size)  # fmt: skip
-
-    def signatures(self) -> Signatures:
-        sample = specs_of(part_of(self.discriminator.input, "sample"), "image")
-        condition = condition_spec_of(self.discriminator)
-        structure = [sample] if condition is None else [sample, condition]
-
-        def score(*given: tf.Tensor) -> dict[str, tf.Tensor]:
-            return discriminate(self.discriminator, *keras.tree.pack_sequence_as(structure, given), training=False)
-
-        return {**super().signatures(), "score": (score, keras.tree.flatten(structure))}
 
 
 _PLAIN: dict[str, Any] = {

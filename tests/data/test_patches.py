@@ -204,8 +204,8 @@ def test_options_out_of_range(tmp_path):
     write(tmp_path / "a.png")
     files = find_micrographs(tmp_path)
     for options, message in (
-        ({"size": 0}, "size must be a whole number of at least 1. Received: 0."),
-        ({"stride": 0}, "stride must be a whole number of at least 1. Received: 0."),
+        ({"size": 0}, "size is a whole number of at least 1. Received: 0."),
+        ({"stride": 0}, "stride is a whole number of at least 1. Received: 0."),
         ({"stride": 2, "per_image": 2}, "Received: stride=2 and per_image=2."),
         ({"scale": "max"}, "scale must be 'auto', 'image' or 'type'. Received: 'max'."),
         ({"augment": "flip_x"}, "Received: 'flip_x'."),

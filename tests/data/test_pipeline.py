@@ -75,7 +75,7 @@ def test_cache_reads_once(tmp_path, in_file):
 def test_too_few_samples():
     with pytest.raises(kg.InputError, match="A batch needs 12 samples.*Received: 10 samples"):
         batches(np.arange(10), 4, d_steps=3)
-    with pytest.raises(kg.InputError, match="Received: batch_size=0"):
+    with pytest.raises(kg.InputError, match="batch_size is a whole number of at least 1. Received: 0"):
         batches(np.arange(10), 0)
 
 
