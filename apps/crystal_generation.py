@@ -91,7 +91,7 @@ def main() -> None:
     settings = _settings(options)
     import_tensorflow()
     from kmatgen import training
-    from kmatgen.crystal_generation import generate_crystals, write_generation
+    from kmatgen.crystals.generation import generate_crystals, write_generation
     from kmatgen.data.sources import open_source
     from kmatgen.sampling import export_run
 

@@ -35,7 +35,7 @@ def main() -> None:
         raise InputError(f"-n is at least 2: tensors are compared with each other. Received: {options.n}.")
 
     import_tensorflow()
-    from kmatgen import crystens_study as study
+    from kmatgen.crystals import crystens_study as study
     from kmatgen.data.crystal_source import open_crystals
 
     representation = {"class_name": "crystens", "config": {"limits": None}}

@@ -21,8 +21,8 @@ import numpy as np
 from turns import Work, machine, take_turns
 
 import kmatgen as kg
+from kmatgen.data.crystal_entries import find_entries
 from kmatgen.data.crystal_reading import ReadOptions, read_entries
-from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.crystals import gathered, read_shares
 
 SAMPLE = 200  # crystals of the slow peer

@@ -25,7 +25,7 @@ import kmatgen as kg
 from kmatgen import presets, training
 from kmatgen.cli import run_or_explain
 from kmatgen.data.sources import open_source
-from kmatgen.fractions import asked_and_made
+from kmatgen.evaluation.fractions import asked_and_made
 from kmatgen.plotting import asked_figure, image_grid
 
 RATE, LOOKS = 5e-4, 15

@@ -1,4 +1,4 @@
-"""Seconds that each preset takes to train on 1000 samples: the numbers of `kmatgen.cost.SECONDS_PER_1000`.
+"""Seconds that each preset takes to train on 1000 samples: the numbers of `kmatgen.presets.cost.SECONDS_PER_1000`.
 
 Processor time divided by the number of cores, which other work on the machine disturbs less than the clock's; both
 are printed. The first steps, with their tracing, do not count.
@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from turns import machine
 
-from kmatgen.cost import opened
 from kmatgen.data.pipeline import batches
 from kmatgen.presets import PRESETS, resolve
+from kmatgen.presets.cost import opened
 
 
 def seconds_per_1000(preset: str, steps: int) -> tuple[float, float]:

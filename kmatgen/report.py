@@ -10,10 +10,10 @@ import jinja2
 import numpy as np
 
 import kmatgen
-from kmatgen.crystal_pictures import MOST_CELLS, crystal_grid, crystal_pairs, sample_grid
-from kmatgen.fractions import asked_and_made, follows_fractions
+from kmatgen.evaluation.fractions import asked_and_made, follows_fractions
 from kmatgen.models.structures import entries_of, rows_of
 from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
+from kmatgen.plotting.crystals import MOST_CELLS, crystal_grid, crystal_pairs, sample_grid
 
 if TYPE_CHECKING:
     from kmatgen.data.opened import Source

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kmatgen.crystal_files import write_crystals
-from kmatgen.crystal_pictures import sample_grid
+from kmatgen.crystals.files import write_crystals
 from kmatgen.errors import InputError
 from kmatgen.export import ServedModel
 from kmatgen.plotting import image_grid, to_picture
-from kmatgen.representations.base import keep_crystals
+from kmatgen.plotting.crystals import sample_grid
+from kmatgen.representations.base import are_crystals, keep_crystals
 from kmatgen.run import CONFIG, Run
 
 
@@ -73,7 +73,7 @@ def write_samples(
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
-    if isinstance(samples, dict) and "lattice" in samples:
+    if are_crystals(samples):
         write_crystals(keep_crystals(samples).table, folder)
         sample_grid(samples, folder / "grid.png")
         return

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kmatgen.cli import main
 from tests.data.cifs import cif
-from tests.test_training import TINY
+from tests.training.test_training import TINY
 
 TINY_OPTIONS = ["--quiet", "--size", "16", "--epochs", "2", "--batch-size", "8"]
 for path in ("networks.encoder.config.filters=[4,8]", "networks.decoder.config.filters=[8,4]"):

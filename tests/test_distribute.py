@@ -17,7 +17,7 @@ from kmatgen import distribute, training
 from kmatgen.callbacks import checkpoints
 from kmatgen.run import Run
 from tests.checks import MODELS, compiled, state_of, two_replicas
-from tests.test_training import tiny
+from tests.training.test_training import tiny
 from tests.worker_program import SAMPLES, fitted
 
 SLURM = {

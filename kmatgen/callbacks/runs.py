@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kmatgen.crystal_pictures import sample_grid
 from kmatgen.plotting import pair_grid
+from kmatgen.plotting.crystals import sample_grid
 
 BEST = "best.keras"
 

@@ -40,7 +40,7 @@ def data(
       kmatgen data cifs/ --refused refused.csv
       kmatgen data train.csv --json
     """
-    from kmatgen.data.crystal_sources import holds_crystals
+    from kmatgen.data.crystal_entries import holds_crystals
 
     if holds_crystals(source):
         from kmatgen.data.crystals import read_crystals
@@ -72,8 +72,8 @@ def presets() -> None:
     Example:
       kmatgen presets
     """
-    from kmatgen.cost import SECONDS_PER_1000, parameters
     from kmatgen.presets import PRESETS
+    from kmatgen.presets.cost import SECONDS_PER_1000, parameters
 
     click.echo(f"{'preset':<20}{'parameters':>12}{'s / 1000':>10}  description")
     for name, (description, _) in PRESETS.items():

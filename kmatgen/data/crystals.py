@@ -16,8 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from kmatgen.data.cleaning import DUPLICATE, CleaningReport, RefusedEntry
+from kmatgen.data.crystal_entries import find_entries
 from kmatgen.data.crystal_reading import ReadOptions, Share, read_entries
-from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.duplicates import first_of_its_kind
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable

@@ -20,9 +20,9 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from kmatgen.data.cleaning import DUPLICATE, CleaningReport, RefusedEntry
+from kmatgen.data.crystal_entries import find_entries
 from kmatgen.data.crystal_parts import PART, load_part, read_part, write_parts
 from kmatgen.data.crystal_reading import ReadOptions
-from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.crystals import Crystals
 from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import CrystalTable

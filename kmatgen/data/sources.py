@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.data.conditions import CONDITIONS, otsu_threshold
+from kmatgen.data.crystal_entries import holds_crystals
 from kmatgen.data.crystal_source import open_crystals
-from kmatgen.data.crystal_sources import holds_crystals
 from kmatgen.data.digits import load_digits
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs

@@ -11,7 +11,7 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.metrics.crystal_scores import score_rows
-from kmatgen.representations.base import keep_crystals
+from kmatgen.representations.base import are_crystals, keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 
 TITLES = {
@@ -61,7 +61,7 @@ def open_real_crystals(data: Any, seed: int) -> RealCrystals | None:
     Returns:
         None for data of another kind.
     """
-    from kmatgen.data.crystal_sources import holds_crystals
+    from kmatgen.data.crystal_entries import holds_crystals
     from kmatgen.data.opened import Source
     from kmatgen.data.sources import open_source
     from kmatgen.presets import DEFAULTS
@@ -86,7 +86,7 @@ def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
     Raises:
         InputError: What is generated are no crystals.
     """
-    from kmatgen.data.crystal_sources import holds_crystals
+    from kmatgen.data.crystal_entries import holds_crystals
     from kmatgen.data.crystals import read_crystals
     from kmatgen.evaluation.inputs import open_samples
     from kmatgen.run import holds_model
@@ -98,7 +98,7 @@ def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
             return read_crystals(model).table[:n]
         model = open_samples(Path(model))
     samples = model.generate(n, seed=seed) if hasattr(model, "generate") else model
-    if not isinstance(samples, dict) or not {"lattice", "species", "coords"} <= set(samples):
+    if not are_crystals(samples):
         raise InputError(f"Crystals are judged by crystals. Received: samples of {type(samples).__name__}.")
     return keep_crystals(samples).table
 

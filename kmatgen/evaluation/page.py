@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kmatgen.crystal_pictures import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.errors import InputError
 from kmatgen.evaluation.crystals import RealCrystals
 from kmatgen.evaluation.metric import Metric, get_metrics
@@ -16,6 +15,7 @@ from kmatgen.evaluation.scoring import Judge
 from kmatgen.evaluation.table import Evaluation, number, span
 from kmatgen.evaluation.view import View
 from kmatgen.metrics.correlation import two_point_curve
+from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.plotting.evaluations import REAL, band_curves, density_curves
 from kmatgen.plotting.images import image_grid, pair_grid
 from kmatgen.report import Picture, picture, render

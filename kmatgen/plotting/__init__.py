@@ -1,26 +1,34 @@
-"""Pictures, written as PNG files: grids of images, curves of a training, distributions, evaluations."""
+"""Pictures, written as PNG files: grids of images and crystals, curves of a training, distributions, evaluations.
 
-from kmatgen.plotting.anomalies import heat_maps, roc_curves
-from kmatgen.plotting.distributions import asked_figure, distributions_figure
-from kmatgen.plotting.evaluations import band_curves, density_curves
-from kmatgen.plotting.images import image_grid, pair_grid, to_picture, to_uint8, traversal_points
-from kmatgen.plotting.nearest import nearest_training_figure
-from kmatgen.plotting.training import adversarial_curves, loss_curves, training_figure
+Names are imported on first use: pictures of images do not need what pictures of crystals do.
+"""
 
-__all__ = [
-    "adversarial_curves",
-    "asked_figure",
-    "band_curves",
-    "density_curves",
-    "distributions_figure",
-    "heat_maps",
-    "image_grid",
-    "loss_curves",
-    "nearest_training_figure",
-    "pair_grid",
-    "roc_curves",
-    "to_picture",
-    "to_uint8",
-    "training_figure",
-    "traversal_points",
-]
+from __future__ import annotations
+
+from kmatgen.lazy import lazily
+
+_HOMES = {
+    "adversarial_curves": "training",
+    "asked_figure": "distributions",
+    "band_curves": "evaluations",
+    "crystal_distributions": "crystals",
+    "crystal_grid": "crystals",
+    "crystal_pairs": "crystals",
+    "density_curves": "evaluations",
+    "distributions_figure": "distributions",
+    "heat_maps": "anomalies",
+    "image_grid": "images",
+    "isometric_view": "isometry",
+    "loss_curves": "training",
+    "nearest_training_figure": "nearest",
+    "pair_grid": "images",
+    "roc_curves": "anomalies",
+    "sample_grid": "crystals",
+    "to_picture": "images",
+    "to_uint8": "images",
+    "training_figure": "training",
+    "traversal_points": "images",
+}
+
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

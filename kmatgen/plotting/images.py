@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from kmatgen.errors import InputError
-from kmatgen.isometry import isometric_view
+from kmatgen.plotting.isometry import isometric_view
 
 _GAP = 2
 _SMALLEST_SIDE = 64
@@ -22,7 +22,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def to_picture(image: np.ndarray) -> Image.Image:
     """One image `(height, width, channels)` in [0, 1] as a Pillow image; of 2 or more than 4 channels the first.
 
-    A volume `(depth, height, width, channels)` is seen from one of its corners, see `kmatgen.isometry`.
+    A volume `(depth, height, width, channels)` is seen from one of its corners, see `kmatgen.plotting.isometry`.
     """
     pixels = to_uint8(isometric_view(image) if image.ndim == 4 else image)
     return Image.fromarray(pixels if pixels.shape[-1] in (3, 4) else pixels[..., 0])

@@ -218,6 +218,11 @@ def _map(function: Any, arrays: Any) -> Any:
     return function(arrays)
 
 
+def are_crystals(samples: Any) -> bool:
+    """Whether samples of a model are crystals in physical units: a dict with lattice, species and coordinates."""
+    return isinstance(samples, dict) and {"lattice", "species", "coords"} <= set(samples)
+
+
 def keep_crystals(columns: dict[str, np.ndarray], finite: np.ndarray | bool = True) -> Decoded:
     """Refuse what makes no crystal; put the sites of the others first.
 

@@ -107,6 +107,17 @@ class CrystalTable:
             coords=np.pad(self.coords, ((0, 0), (0, more), (0, 0)))[:, :sites],
         )
 
+    def formulas(self) -> list[str]:
+        """The reduced formula of each crystal, such as `"BaTiO3"`."""
+        from pymatgen.core import Composition, Element
+
+        found = []
+        for species in self.species:
+            numbers, counts = np.unique(species[species > 0], return_counts=True)
+            composition = {Element.from_Z(int(z)).symbol: int(n) for z, n in zip(numbers, counts, strict=True)}
+            found.append(Composition(composition).reduced_formula)
+        return found
+
     def spread(self, count: int) -> CrystalTable:
         """So many of the crystals, evenly over the table; all of them where there are no more."""
         return self[np.unique(np.linspace(0, len(self) - 1, min(len(self), count)).astype(int))]

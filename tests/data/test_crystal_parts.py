@@ -3,9 +3,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from kmatgen.data import crystal_parts
+from kmatgen.data.crystal_entries import find_entries
 from kmatgen.data.crystal_parts import load_part, read_part, write_parts
 from kmatgen.data.crystal_reading import ReadOptions
-from kmatgen.data.crystal_sources import find_entries
 from kmatgen.data.crystals import read_crystals
 from tests.data.cifs import cif, plain
 from tests.representations.crystals import triclinic

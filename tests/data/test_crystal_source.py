@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kmatgen.crystal_models import crystal_parts
+from kmatgen.crystals.parts import crystal_parts
 from kmatgen.data.crystal_source import open_crystals
 from kmatgen.errors import InputError
 from kmatgen.representations.base import keep_crystals

@@ -1,8 +1,8 @@
 import pytest
 
 import kmatgen as kg
-from kmatgen.cost import SECONDS_PER_1000, parameters
 from kmatgen.presets import PRESETS
+from kmatgen.presets.cost import SECONDS_PER_1000, parameters
 
 
 def test_parameters_of_the_published_vae():

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kmatgen import distribute, networks, registry
+from kmatgen import distribute
 from kmatgen.callbacks import EpochCheckpoint, SampleGrid
-from kmatgen.crystal_models import crystal_parts
-from kmatgen.crystal_pictures import MOST_CELLS
 from kmatgen.data.opened import Source
 from kmatgen.data.pipeline import batches
 from kmatgen.data.sources import open_source
 from kmatgen.errors import InputError
-from kmatgen.fractions import asked_and_made, follows_fractions
+from kmatgen.evaluation.fractions import asked_and_made, follows_fractions
 from kmatgen.models.base import GenerativeModel
-from kmatgen.presets import Config, filled_in
+from kmatgen.plotting.crystals import MOST_CELLS
+from kmatgen.presets import Config
 from kmatgen.report import write_run_report
 from kmatgen.run import Run, check_free
-from kmatgen.watching import before_writing, keeping_the_best
+from kmatgen.training.building import build_model, build_under
+from kmatgen.training.watching import before_writing, keeping_the_best
+
+__all__ = ["build_model", "resume", "train"]
 
 # Samples up to this size together are kept in memory after their first reading.
 _CACHE_BYTES = 2**30
-_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Run:
@@ -50,7 +49,7 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
     if chief:
         check_free(folder)
     source = open_source(config["data"], config["seed"], progress=chief and verbose != 0)
-    model = _build_under(strategy, config, source)
+    model = build_under(strategy, config, source)
     _check_batch_size(strategy, config, model)
     run = Run(Path(folder), config, writes=chief)
     _check_agreement(strategy, run, source)
@@ -77,28 +76,9 @@ def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: st
         with strategy.scope():
             model = run.load_model()
     else:
-        model = _build_under(strategy, run.config, source)
+        model = build_under(strategy, run.config, source)
     _check_batch_size(strategy, run.config, model)
     return _fit(run, strategy, model, source, verbose)
-
-
-def _build_under(strategy: tf.distribute.Strategy, config: Config, source: Source) -> GenerativeModel:
-    keras.utils.set_random_seed(config["seed"])
-    with strategy.scope():
-        return build_model(config, source.sample_shape, _facts(config, source))
-
-
-def _facts(config: Config, source: Source) -> dict[str, Any]:
-    """What a configuration leaves to the data, see `kmatgen.presets.FROM_DATA`."""
-    of_crystals = {} if source.crystals is None else crystal_parts(source.crystals)
-    return {**source.facts, **of_crystals, "decay_steps": _steps(config, source)}
-
-
-def _steps(config: Config, source: Source) -> int:
-    """Number of optimiser steps of a whole training; 1 where the number of samples is not known."""
-    fit = config["fit"]
-    samples = int(source.train.cardinality()) * fit.get("passes", 1)
-    return max(1, samples // fit["batch_size"] * fit["epochs"])
 
 
 def _check_agreement(strategy: tf.distribute.Strategy, run: Run, source: Source) -> None:
@@ -127,89 +107,14 @@ def _check_batch_size(strategy: tf.distribute.Strategy, config: Config, model: G
     distribute.check_batch_size(strategy, config["fit"]["batch_size"] * d_steps, d_steps)
 
 
-def build_model(
-    config: Config, sample_shape: tuple[int, ...], facts: Mapping[str, Any] = MappingProxyType({})
-) -> GenerativeModel:
-    """The compiled model of a configuration.
-
-    Args:
-        config: A resolved configuration.
-        sample_shape: Shape of one sample.
-        facts: What the configuration leaves to the data, see `kmatgen.presets.filled_in`.
-    """
-    if config["precision"] not in _PRECISIONS:
-        raise InputError(f"precision is one of {', '.join(_PRECISIONS)}. Received: {config['precision']!r}.")
-    _check_kind(config, sample_shape)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config["precision"])
-    try:
-        parts = {
-            role: getattr(networks, part["builder"])(sample_shape, **part["config"])
-            for role, part in filled_in(config["networks"], facts).items()
-        }
-        cls = registry.get_class("model", config["model"]["class_name"])
-        more = filled_in(config["model"]["config"], facts)
-        model = cls(**parts, **more, seed=config["seed"], name=config["preset"])
-    finally:
-        keras.config.set_dtype_policy(before)
-    # Filled in is a copy: Keras rewrites the dicts that it reads, and the configuration has to stay what it was.
-    model.compile(**{name: _from_json(value) for name, value in filled_in(config["compile"], facts).items()})
-    return model
-
-
-def _check_kind(config: Config, sample_shape: Any) -> None:
-    """Refuse networks of images for crystals, and the other way round, and properties that no network predicts."""
-    are_fields = isinstance(sample_shape, dict)
-    for part in config["networks"].values():
-        if (part["builder"] in networks.OF_FIELDS) != are_fields:
-            wanted = "Crystals are trained with a preset such as crystal_diffusion"
-            if not are_fields:
-                wanted = "The networks of this preset are for crystals: CIF files or a csv table of them"
-            raise InputError(f"{wanted}. Received: {config['preset']} with {config['data']['source']}.")
-    # Runs that began before there was such a setting go on as they began.
-    properties = config["data"]["crystals"].get("properties")
-    if properties and "property_head" not in config["networks"]:
-        raise InputError(
-            "Properties are predicted by crystal_vae; other models are generated for data.crystals.conditions. "
-            f"Received: {config['preset']} with data.crystals.properties={properties}."
-        )
-
-
-def _from_json(value: Any) -> Any:
-    """A compile argument as an object where the configuration holds its class name."""
-    if not isinstance(value, dict) or "class_name" not in value:
-        return value
-    if value["class_name"] in registry.names("schedule"):
-        return registry.get("schedule", value)
-    return keras.optimizers.deserialize(value)
-
-
 def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, source: Source, verbose: str | int) -> Run:
-    options, seed = run.config["fit"], run.config["seed"]
+    """Train from the last finished epoch on, then write what came of it."""
     first_epoch = run.finished_epochs
     run.check_data(source.description)
     run.cut_history(first_epoch)
-    # Runs that began before there was such a setting go on as they began.
-    passes = options.get("passes", 1)
-    train_batches = batches(
-        source.train.repeat(passes) if passes > 1 else source.train,
-        options["batch_size"],
-        seed=seed,
-        cache=_worth_caching(source),
-        d_steps=getattr(model, "d_steps", 1),
-        first_epoch=first_epoch,
-        alike=source.alike,
-    )
-    test_batches = batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
-    shown = source.test[:16] if hasattr(model, "reconstruct") and source.crystals is None else None
-    watching = before_writing(run, model, source)
-    callbacks = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *keeping_the_best(run, watching)]
+    train_batches, test_batches = _batches(run, model, source)
     logger = keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0)
-    if run.writes:
-        asked = source.example_condition(64)
-        pictured = 64 if source.crystals is None else MOST_CELLS
-        pictures = SampleGrid(run.folder, pictured, options["sample_every"], seed, images=shown, condition=asked)
-        callbacks = [logger, pictures, *callbacks]
+    callbacks = _callbacks(run, model, source, logger)
     # Whatever refuses the configuration has done so by now, and leaves no folder behind.
     run.begin(source.description)
     started = time.perf_counter()
@@ -217,10 +122,10 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
         model.fit(
             train_batches,
             validation_data=test_batches,
-            epochs=options["epochs"],
+            epochs=run.config["fit"]["epochs"],
             initial_epoch=first_epoch,
             verbose=verbose if run.writes else 0,
-            callbacks=[*watching, *callbacks],
+            callbacks=callbacks,
         )
     except tf.errors.UnavailableError as error:
         raise InputError(
@@ -236,6 +141,49 @@ def _fit(run: Run, strategy: tf.distribute.Strategy, model: GenerativeModel, sou
     # No worker leaves before the report is written: the others would take it for lost.
     distribute.gather(strategy, 0)
     return run
+
+
+def _batches(run: Run, model: GenerativeModel, source: Source) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Batches to train on, and held-out ones."""
+    options = run.config["fit"]
+    # Runs that began before there was such a setting go on as they began.
+    passes = options.get("passes", 1)
+    train_batches = batches(
+        source.train.repeat(passes) if passes > 1 else source.train,
+        options["batch_size"],
+        seed=run.config["seed"],
+        cache=_worth_caching(source),
+        d_steps=getattr(model, "d_steps", 1),
+        first_epoch=run.finished_epochs,
+        alike=source.alike,
+    )
+    return train_batches, batches(source.held_out, options["batch_size"], seed=None, drop_remainder=False)
+
+
+def _worth_caching(source: Source) -> bool:
+    shapes = source.sample_shape
+    numbers = sum(int(np.prod(shape)) for shape in (shapes.values() if isinstance(shapes, dict) else [shapes]))
+    return source.repeats and 0 <= int(source.train.cardinality()) * 4 * numbers <= _CACHE_BYTES
+
+
+def _callbacks(
+    run: Run, model: GenerativeModel, source: Source, logger: keras.callbacks.CSVLogger
+) -> list[keras.callbacks.Callback]:
+    """What watches the training, then what writes; of several workers one logs and pictures."""
+    watching = before_writing(run, model, source)
+    keeping = [EpochCheckpoint(run.checkpoint_folder, writes=run.writes), *keeping_the_best(run, watching)]
+    if not run.writes:
+        return [*watching, *keeping]
+    pictured, shown = (64, source.test[:16]) if source.crystals is None else (MOST_CELLS, None)
+    pictures = SampleGrid(
+        run.folder,
+        pictured,
+        run.config["fit"]["sample_every"],
+        run.config["seed"],
+        images=shown if hasattr(model, "reconstruct") else None,
+        condition=source.example_condition(64),
+    )
+    return [*watching, logger, pictures, *keeping]
 
 
 def _finish(run: Run, model: GenerativeModel, source: Source, seconds: float) -> None:
@@ -269,9 +217,3 @@ def _floors(model: GenerativeModel, test: np.ndarray) -> dict[str, float]:
     certain = tf.clip_by_value(tf.cast(test, tf.float64), 1e-12, 1 - 1e-12)
     entropy = -(certain * tf.math.log(certain) + (1 - certain) * tf.math.log1p(-certain))
     return {"val_reconstruction_loss": float(tf.reduce_mean(entropy))}
-
-
-def _worth_caching(source: Source) -> bool:
-    shapes = source.sample_shape
-    numbers = sum(int(np.prod(shape)) for shape in (shapes.values() if isinstance(shapes, dict) else [shapes]))
-    return source.repeats and 0 <= int(source.train.cardinality()) * 4 * numbers <= _CACHE_BYTES

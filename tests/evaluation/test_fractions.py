@@ -3,7 +3,7 @@ from numpy.testing import assert_allclose
 
 import kmatgen as kg
 from kmatgen.data.opened import Source
-from kmatgen.fractions import asked_and_made, follows_fractions
+from kmatgen.evaluation.fractions import asked_and_made, follows_fractions
 
 
 class Obedient:

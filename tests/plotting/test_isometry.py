@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from kmatgen.isometry import isometric_view
+from kmatgen.plotting.isometry import isometric_view
 
 
 def test_faces_of_a_box_by_hand():

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from kmatgen.crystal_files import write_crystals
-from kmatgen.crystal_pictures import MOST_CELLS, crystal_distributions, crystal_grid
+from kmatgen.crystals.files import write_crystals
 from kmatgen.data.crystal_known import EVERYTHING, Hold, known_crystal
 from kmatgen.data.crystal_source import CrystalSource
 from kmatgen.errors import InputError
@@ -19,6 +18,7 @@ from kmatgen.metrics.crystal_scores import score_rows
 from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
 from kmatgen.models.base import GenerativeModel
 from kmatgen.models.denoising import DenoisingSampler
+from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.report import Picture, picture, render
 from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable

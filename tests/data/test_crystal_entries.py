@@ -1,6 +1,6 @@
 import pytest
 
-from kmatgen.data.crystal_sources import find_entries, holds_crystals
+from kmatgen.data.crystal_entries import find_entries, holds_crystals
 from kmatgen.errors import InputError
 from tests.data.cifs import cif
 

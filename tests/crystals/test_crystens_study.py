@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
-from kmatgen.crystens_study import (
+from kmatgen.crystals.crystens_study import (
     Trained,
     consistency_table,
     crystens_model,

@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from kmatgen import presets, training
-from kmatgen.crystal_generation import generate_crystals, write_generation
-from kmatgen.crystal_models import crystal_parts
+from kmatgen.crystals.generation import generate_crystals, write_generation
+from kmatgen.crystals.parts import crystal_parts
 from kmatgen.data.crystal_source import open_crystals
 from kmatgen.data.crystals import read_crystals
 from kmatgen.errors import InputError

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from kmatgen.errors import InputError
 from kmatgen.metrics.crystal_distributions import element_numbers, element_shares, space_group_shares, space_groups
 from kmatgen.metrics.crystal_validity import structurally_valid
-from kmatgen.plotting import distributions_figure, image_grid
-from kmatgen.representations.base import keep_crystals
+from kmatgen.plotting.distributions import distributions_figure
+from kmatgen.plotting.figures import saved
+from kmatgen.plotting.images import image_grid
+from kmatgen.representations.base import are_crystals, keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 
 # Looking a little from above and from the side, so that atoms behind one another are told apart.
 _VIEW = "-80x,12y,3z"
-_PIXELS_PER_INCH = 110
 # Crystals in a picture.
 MOST_CELLS = 16
 
@@ -43,10 +44,7 @@ def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles
         axis.set_axis_off()
     for row in range(len(table)):
         _draw(axes[row], table, row, None if titles is None else titles[row])
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=_PIXELS_PER_INCH)
-    return path
+    return saved(figure, path)
 
 
 def crystal_pairs(real: CrystalTable, made: dict[str, np.ndarray], path: str | Path, columns: int = 4) -> Path:
@@ -105,21 +103,9 @@ def sample_grid(samples: np.ndarray | dict[str, np.ndarray], path: str | Path) -
     """
     if not isinstance(samples, dict):
         return image_grid(samples, path)
-    if not {"lattice", "species", "coords"} <= set(samples):
+    if not are_crystals(samples):
         raise InputError(f"Images and crystals can be pictured. Received: samples with {', '.join(samples)}.")
     return crystal_grid(keep_crystals(samples).table[:MOST_CELLS], path)
-
-
-def formulas(table: CrystalTable) -> list[str]:
-    """The reduced formula of each crystal."""
-    from pymatgen.core import Composition, Element
-
-    found = []
-    for species in table.species:
-        numbers, counts = np.unique(species[species > 0], return_counts=True)
-        composition = {Element.from_Z(int(z)).symbol: int(n) for z, n in zip(numbers, counts, strict=True)}
-        found.append(Composition(composition).reduced_formula)
-    return found
 
 
 def _draw(axis: object, table: CrystalTable, row: int, title: str | None) -> None:
@@ -135,4 +121,4 @@ def _draw(axis: object, table: CrystalTable, row: int, title: str | None) -> Non
     )
     plot_atoms(atoms, axis, rotation=_VIEW, radii=0.45, show_unit_cell=2)
     axis.set_axis_off()
-    axis.set_title(title or formulas(table[[row]])[0], fontsize=9)
+    axis.set_title(title or table[[row]].formulas()[0], fontsize=9)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from kmatgen.crystal_pictures import formulas
 from kmatgen.representations.crystal_table import CrystalTable
 
 
@@ -32,7 +31,7 @@ def write_crystals(table: CrystalTable, folder: str | Path, scores: pd.DataFrame
         texts.append(str(CifWriter(structure)))
         (folder / "cif" / f"crystal_{row:0{width}d}.cif").write_text(texts[-1], encoding="utf-8")
     columns = {
-        "formula": formulas(table),
+        "formula": table.formulas(),
         "space_group": table.space_group,
         "sites": table.n_sites,
         **{name: table.lattice[:, index] for index, name in enumerate(("a", "b", "c", "alpha", "beta", "gamma"))},

@@ -11,7 +11,7 @@ from PIL import Image
 
 import kmatgen as kg
 from kmatgen import presets, training
-from kmatgen.crystal_files import write_crystals
+from kmatgen.crystals.files import write_crystals
 from kmatgen.run import Run
 from kmatgen.sampling import export_run, write_samples
 from tests.representations.crystals import perovskites
