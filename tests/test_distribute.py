@@ -16,7 +16,8 @@ import kmatgen as kg
 from kmatgen import distribute, training
 from kmatgen.callbacks import checkpoints
 from kmatgen.run import Run
-from tests.checks import MODELS, compiled, state_of, two_replicas
+from tests.checks import state_of
+from tests.tiny_models import MODELS, compiled, two_replicas
 from tests.training.test_training import tiny
 from tests.worker_program import SAMPLES, fitted
 

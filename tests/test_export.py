@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.export import ServedModel, read_manifest
-from tests.checks import MODELS, compiled, images
+from tests.tiny_models import MODELS, compiled, images
 
 
 @pytest.fixture

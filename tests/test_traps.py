@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 import kmatgen as kg
-from tests.checks import MODELS, batched, compiled, conv_networks, images, quiet_networks, two_replicas
+from tests.tiny_models import MODELS, batched, compiled, conv_networks, images, quiet_networks, two_replicas
 
 VAE = MODELS["vae"]
 

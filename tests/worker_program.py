@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import kmatgen as kg
-from tests.checks import SHAPE, images, quiet_gan_networks, quiet_networks
+from tests.tiny_models import SHAPE, images, quiet_gan_networks, quiet_networks
 
 SAMPLES = np.arange(25, dtype=np.float32)
 

@@ -15,7 +15,7 @@ from kmatgen.adversarial.auxiliary import (
 )
 from kmatgen.errors import InputError
 from tests.adversarial.rounds import make_round
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 # Probabilities 1/4 and 3/4, for the classes 1 and 0: (log 4/3 + log 4) / 2.
 LOGITS = np.array([[0.0, np.log(3.0)]] * 2, np.float32)

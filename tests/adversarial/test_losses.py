@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from kmatgen import registry
 from kmatgen.adversarial.losses import Energy, LeastSquares
 from kmatgen.errors import InputError
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 REAL, FAKE = np.array([2.0, 0.0], np.float32), np.array([-1.0, 4.0], np.float32)
 

@@ -10,7 +10,7 @@ from kmatgen.adversarial.gradients import interpolate, squared_gradient_norms
 from kmatgen.adversarial.penalties import R1, R2, Drift, GradientPenalty, WeightClipping
 from kmatgen.errors import InputError
 from tests.adversarial.rounds import linear_critic, make_round, square_critic, with_kernel
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 REAL, FAKE = np.array([[1.0, 0.0], [3.0, 4.0]], np.float32), np.array([[0.0, 2.0], [0.5, 0.0]], np.float32)
 

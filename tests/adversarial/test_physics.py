@@ -13,7 +13,7 @@ from kmatgen.adversarial.physics import TwoPointCorrelation, VolumeFraction
 from kmatgen.errors import InputError
 from kmatgen.metrics.correlation import lags
 from tests.adversarial.rounds import make_round
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 
 def by_pairs(image, periodic):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.anomaly.adversarial import frozen_copies
-from tests.checks import MODELS, SHAPE, compiled, images
+from tests.tiny_models import MODELS, SHAPE, compiled, images
 
 BATCH = images(6)
 

@@ -8,7 +8,7 @@ import kmatgen as kg
 from kmatgen.callbacks import CollapseMonitor
 from kmatgen.callbacks import collapse as collapse_module
 from kmatgen.callbacks.collapse import discriminator_is_sure, diversity, diversity_lost, losses_exploded, margin_grows
-from tests.checks import MODELS, batched, compiled, images
+from tests.tiny_models import MODELS, batched, compiled, images
 
 
 def eager(name, **more):

@@ -8,7 +8,7 @@ from PIL import Image
 import kmatgen as kg
 from kmatgen.callbacks import AdversarialCurves
 from kmatgen.plotting import adversarial_curves
-from tests.checks import MODELS, batched, compiled
+from tests.tiny_models import MODELS, batched, compiled
 
 HISTORY = {"g_loss": [2.0, 1.0], "d_loss": [1.0, 1.4], "d_real": [0.9, 0.5], "d_fake": [0.1, 0.5]}
 

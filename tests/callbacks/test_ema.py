@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import kmatgen as kg
 from kmatgen.callbacks import GeneratorEMA
 from kmatgen.models.averages import WeightAverage
-from tests.checks import MODELS, AtEpoch, assert_same_state, compiled, conv_networks, two_replicas
+from tests.checks import AtEpoch, assert_same_state
+from tests.tiny_models import MODELS, compiled, conv_networks, two_replicas
 
 GAN = MODELS["dcgan"]
 

@@ -7,7 +7,7 @@ import kmatgen as kg
 from kmatgen.callbacks import BestCheckpoint, EvaluateSamples
 from kmatgen.callbacks.evaluate import _of_chief
 from kmatgen.evaluation import Metric
-from tests.checks import MODELS, compiled, two_replicas
+from tests.tiny_models import MODELS, compiled, two_replicas
 
 REAL = np.random.default_rng(3).random((24, 16, 16, 1), np.float32)
 EXACT = Metric("mean", "difference of mean grey levels", lambda view: view.grey, lambda r, g: abs(r.mean() - g.mean()))

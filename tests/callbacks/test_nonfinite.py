@@ -9,7 +9,7 @@ import kmatgen as kg
 from kmatgen.callbacks import EpochCheckpoint, StopOnNonFinite, checkpoints
 from kmatgen.callbacks.nonfinite import _rank
 from kmatgen.cli import run_or_explain
-from tests.checks import MODELS, compiled, images
+from tests.tiny_models import MODELS, compiled, images
 
 
 @pytest.fixture(autouse=True)

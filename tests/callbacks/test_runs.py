@@ -5,7 +5,7 @@ from PIL import Image
 
 import kmatgen as kg
 from kmatgen.callbacks import EpochCheckpoint, SampleGrid, checkpoints
-from tests.checks import MODELS, batched, compiled, images
+from tests.tiny_models import MODELS, batched, compiled, images
 
 
 def test_sample_grid_pictures_the_same_points(tmp_path):

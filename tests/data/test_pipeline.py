@@ -80,7 +80,7 @@ def test_too_few_samples():
 
 
 def test_fit_takes_it():
-    from tests.checks import MODELS, compiled, images
+    from tests.tiny_models import MODELS, compiled, images
 
     history = compiled(MODELS["vae"]).fit(batches(images(), 8), epochs=2, verbose=0).history
     assert len(history["loss"]) == 2

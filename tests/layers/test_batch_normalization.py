@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.layers import BatchNormalization
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 SHAPE = (3, 4, 5, 2)
 

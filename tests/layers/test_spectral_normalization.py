@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.layers import SpectralNormalization, update_spectral_norms
-from tests.checks import two_replicas
+from tests.tiny_models import two_replicas
 
 LAYERS = {
     "dense": (lambda: layers.Dense(7, activation="tanh"), (4, 5)),

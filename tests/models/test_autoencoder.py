@@ -2,7 +2,7 @@ import keras
 import pytest
 
 import kmatgen as kg
-from tests.checks import SHAPE, conv_networks, field_vae
+from tests.tiny_models import SHAPE, conv_networks, field_vae
 
 
 def test_networks_that_do_not_fit():

@@ -3,6 +3,7 @@
 import pytest
 
 from tests import checks
+from tests.tiny_models import MODELS
 
 # Variants that differ in defaults alone run the longer contracts among the slow tests.
 THOROUGH = ("vae", "vae_fields", "wgan_gp", "acgan", "diffusion_fields")
@@ -13,7 +14,7 @@ def rows(quiet=False, thorough=()):
         "case",
         [
             pytest.param(case, id=name, marks=[] if not thorough or name in thorough else pytest.mark.slow)
-            for name, case in checks.MODELS.items()
+            for name, case in MODELS.items()
             if case.make_quiet is not None or not quiet
         ],
     )

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.export import ServedModel
-from tests.checks import SHAPE, field_data, field_denoiser, field_diffusion
+from tests.tiny_models import SHAPE, field_data, field_denoiser, field_diffusion
 
 
 def denoiser(classes=None, bias=0.0):

@@ -9,7 +9,7 @@ from kmatgen.export import ServedModel
 from kmatgen.models import gan_variants
 from kmatgen.models.gan import GAN
 from kmatgen.models.structures import number_of_classes
-from tests.checks import FOUR, MODELS, SHAPE, compiled, gan_networks, images, quiet_gan_networks
+from tests.tiny_models import FOUR, MODELS, SHAPE, compiled, gan_networks, images, quiet_gan_networks
 
 
 def weights_of(network):

@@ -4,7 +4,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 import kmatgen as kg
-from tests.checks import SHAPE, conv_networks, field_data, field_vae, images
+from tests.tiny_models import SHAPE, conv_networks, field_data, field_vae, images
 
 
 def test_fields_through_the_latent_space_and_back():

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.models import properties
-from tests.checks import conv_networks, field_data, field_vae, images
+from tests.tiny_models import conv_networks, field_data, field_vae, images
 
 SCALES = {"a": {"mean": 1.0, "scale": 2.0}, "b": {"mean": 0.0, "scale": 1.0}}
 

@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
-from tests.checks import SHAPE, batched, conv_networks, field_data, field_vae, images
+from tests.tiny_models import SHAPE, batched, conv_networks, field_data, field_vae, images
 
 
 @pytest.fixture
