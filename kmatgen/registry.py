@@ -57,9 +57,18 @@ def register(kind: str, name: str | None = None) -> Callable[[T], T]:
     Args:
         kind: What the class is, for instance `"model"` or `"schedule"`.
         name: Its public name. Defaults to the class name in snake case.
+
+    Raises:
+        ValueError: A class of another module has this class name: in files Keras could not tell the two apart.
     """
 
     def decorate(cls: T) -> T:
+        before = keras.saving.get_registered_object(f"kmatgen>{cls.__name__}")
+        if before is not None and before.__module__ != cls.__module__:
+            raise ValueError(
+                f"Registered classes have names that differ. Received: {cls.__name__} of {cls.__module__}, "
+                f"which is in {before.__module__}, too."
+            )
         keras.saving.register_keras_serializable(package="kmatgen")(cls)
         _TABLES.setdefault(kind, {})[name or snake_case(cls.__name__)] = cls
         return cls

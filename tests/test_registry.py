@@ -27,6 +27,13 @@ def test_unknown_name_lists_the_known():
         registry.get_class("model", "gaan")
 
 
+def test_a_class_name_is_taken_once():
+    """In a file, Keras would take one class for the other."""
+    with pytest.raises(ValueError, match=r"Received: VAE of tests\.test_registry, which is in kmatgen\.models\.vae"):
+        registry.register("loss")(type("VAE", (), {"__module__": __name__}))
+    assert "vae" not in registry.names("loss")
+
+
 def test_wrong_type():
     with pytest.raises(kg.InputError, match="Received: 3"):
         registry.get("schedule", 3)
