@@ -150,7 +150,7 @@ def test_changed_data_are_noticed_on_resume(tmp_path, rng):
     folder.mkdir()
     for index in range(6):
         Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / f"{index}.png")
-    config = tiny(**{"data.source": str(folder), "fit.epochs": 1})
+    config = tiny(**{"data.source": str(folder), "fit.epochs": 1, "fit.evaluate_every": 0})
     run = training.train(config, tmp_path / "run", verbose=0)
     Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(folder / "0.png")
     with pytest.raises(kg.InputError, match="have changed since it began"):
