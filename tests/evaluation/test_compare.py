@@ -11,8 +11,8 @@ from kmatgen.data.micrographs import Micrographs
 from kmatgen.evaluation import open_judge
 from kmatgen.evaluation.compare import compare_models, comparison_text
 from kmatgen.evaluation.inputs import draw_samples, open_real
+from tests.cli.test_cli import fails, in_tmp  # noqa: F401
 from tests.evaluation.test_evaluate import TEST, TRAIN, blobs
-from tests.test_cli import fails, in_tmp  # noqa: F401
 
 METRICS = ["two_point", "phase_fraction", "chord_length", "grain_size", "memorisation"]
 
