@@ -172,17 +172,22 @@ class Periodic:
         """Drawn places for clean ones: near ones, about the same centre, where places are interchangeable.
 
         Args:
-            clean: Clean field.
+            clean: Clean field; places that are not known hold NaN, and take what the others leave.
             noise: Drawn places of the same shape.
             mask: `(batch, places)`, 1 where there is one. `None`: everywhere.
         """
         if not self.interchangeable:
             return noise
         there = tf.ones(tf.shape(clean)[:2]) if mask is None else mask
+        known = tf.logical_not(tf.reduce_any(tf.math.is_nan(clean), axis=-1))
+        clean = tf.where(known[..., None], clean, 0.0)
         squares = tf.reduce_sum(tf.square(self.shortest(noise[:, None] - clean[:, :, None])), axis=-1)
+        # Farther than any place from any other, so that known ones choose first.
+        squares = tf.where(known[:, :, None], squares, self.period**2 * clean.shape[-1])
         noise = tf.gather(noise, nearest_pairs(squares, there), batch_dims=1)
-        difference = self.shortest(noise - clean) * there[..., None]
-        count = tf.maximum(tf.reduce_sum(there, axis=1), 1.0)[:, None, None]
+        counted = there * tf.cast(known, tf.float32)
+        difference = self.shortest(noise - clean) * counted[..., None]
+        count = tf.maximum(tf.reduce_sum(counted, axis=1), 1.0)[:, None, None]
         return self.wrap(noise - tf.reduce_sum(difference, axis=1, keepdims=True) / count)
 
     def corrupt(self, clean: tf.Tensor, noise: tf.Tensor, time: tf.Tensor) -> tf.Tensor:

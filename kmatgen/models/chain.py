@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kmatgen.diffusion.corruption import Gaussian, Periodic
+from kmatgen.diffusion.fields import Field
 from kmatgen.diffusion.samplers import reverse, row_noise
 from kmatgen.models.sampling import Sampler
 from kmatgen.models.structures import as_fields, condition_spec_of, length_of, specs_of
@@ -22,6 +23,7 @@ class DenoisingChain(Sampler):
     denoiser: keras.Model
     encoder: keras.Model | None
     decoder: keras.Model | None
+    fields: dict[str, Field]
     corruptions: dict[str, Gaussian | Periodic]
     steps: int
     guidance: float
@@ -83,6 +85,13 @@ class DenoisingChain(Sampler):
     def draw_latent(self, n: tf.Tensor | int, seed: tf.Tensor) -> Any:
         """The noise that `n` samples begin from: normal, or uniform for periodic fields."""
         return self._structured(self.draw_noise(n, seed))
+
+    def couple(self, clean: Tensors, noise: Tensors, condition: Any) -> Tensors:
+        """Noise in the order in which a denoiser is trained with it, for clean fields; NaN where they are not known."""
+        return {
+            name: corruption.couple(clean[name], noise[name], self.fields[name].mask_of(condition))
+            for name, corruption in self.corruptions.items()
+        }
 
     def corrupt(self, clean: Tensors, noise: Tensors, time: tf.Tensor) -> Tensors:
         """Every field at times `(batch,)`."""

@@ -90,11 +90,13 @@ class DenoisingSampler(DenoisingChain):
         if self.condition_spec is not None or condition is not None:
             wanted = self.check_condition(condition, n, seed)
         noise = as_fields(self.draw_latent(n, sample_seed(seed)))
-        known = self._check_sample(fixed, n, "fixed")
+        known, similar = self._check_sample(fixed, n, "fixed"), self._check_sample(near, n, "near")
+        if fixed is not None or near is not None:
+            noise = self.couple(known if near is None else similar, noise, wanted)
         start, start_time = noise, 1.0
         if near is not None:
             start_time = float(strength)
-            start = self.corrupt(self._check_sample(near, n, "near"), noise, tf.fill([n], start_time))
+            start = self.corrupt(similar, noise, tf.fill([n], start_time))
             if any(np.isnan(values).any() for values in start.values()):
                 raise InputError("near is a complete sample. Received: one with NaN or with fields left out.")
         scalars = (tf.constant(steps), *(tf.constant(x, tf.float32) for x in (sampler.eta, guidance, start_time)))

@@ -222,11 +222,7 @@ class Diffusion(DenoisingSampler, SingleLossModel):
             known = tf.cast(
                 tf.random.stateless_uniform(tf.shape(time), fold_seed(seed, 1)) >= self.condition_dropout, tf.float32
             )
-        noise = self.draw_noise(length_of(clean), fold_seed(seed, 2))
-        noise = {
-            name: corruption.couple(clean[name], noise[name], self.fields[name].mask_of(told))
-            for name, corruption in self.corruptions.items()
-        }
+        noise = self.couple(clean, self.draw_noise(length_of(clean), fold_seed(seed, 2)), told)
         predictions = self.predict_fields(self.corrupt(clean, noise, time), time, told, known, training)
         losses = {}
         for name, corruption in self.corruptions.items():

@@ -100,6 +100,24 @@ def test_interchangeable_places_take_near_noise_about_the_same_centre(rng):
     assert_allclose(Periodic(2.0, -1.0).couple(clean, noise, tf.constant(there)), noise)
 
 
+def test_places_that_are_not_known_take_what_the_others_leave(rng):
+    periodic = Periodic(interchangeable=True)
+    clean, noise = (rng.random((5, 6, 3)).astype(np.float32) for _ in range(2))
+    clean[:, 2:] = np.nan
+    coupled = periodic.couple(tf.constant(clean), tf.constant(noise), None).numpy()
+    difference = periodic.shortest(tf.constant(coupled - clean)).numpy()[:, :2]
+    assert_allclose(difference.sum(axis=1), np.zeros((5, 3)), atol=1e-5)
+    pairs = np.square(periodic.shortest(noise[:, None] - clean[:, :2, None])).sum(-1)
+    for crystal, moved in enumerate(coupled):
+        # The noise, moved as a whole and in another order, whose first place is that of the cheapest pair.
+        row, column = np.unravel_index(pairs[crystal].argmin(), (2, 6))
+        shifts = moved[:, None] - noise[crystal]
+        same = np.abs(periodic.shortest(shifts - shifts[row, column])).max(-1) < 1e-5
+        assert_allclose(same.sum(axis=0), np.ones(6))
+    nothing = periodic.couple(tf.fill((5, 6, 3), np.nan), tf.constant(noise), None).numpy()
+    assert_allclose(np.sort(nothing, axis=1), np.sort(noise, axis=1), atol=1e-6)
+
+
 def test_pull_goes_a_share_of_the_way_to_what_is_seen():
     periodic = Periodic(pull=0.25)
     clean, noise = tf.constant([0.2]), tf.constant([0.4])
