@@ -15,19 +15,16 @@ saved_models/microstructure_gan.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 
-from kmatgen import presets, training
+from kmatgen import presets
 from kmatgen.cli import run_or_explain
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.plotting import image_grid
 from kmatgen.run import Run
-from kmatgen.sampling import export_run
 
 # Ranges of the fractions of the second phase, or of the second and the third.
 FRACTIONS = {2: [0.2, 0.6], 3: [[0.15, 0.4], [0.15, 0.4]]}
@@ -106,6 +103,10 @@ def main() -> None:
     options.size = options.size or (32 if options.dimensions == 3 else 64)
     if options.data != "phases" and (options.dimensions == 3 or options.phases == 3):
         parser.error("volumes and three phases are synthetic: use --data phases")
+
+    import_tensorflow()
+    from kmatgen import training
+    from kmatgen.sampling import export_run
 
     run = training.train(configuration(options), options.out)
     export_run(run, options.export)

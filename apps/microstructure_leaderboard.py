@@ -9,14 +9,11 @@ One table and one page with samples, curves, distributions and the closest train
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from kmatgen import presets, training
+from kmatgen import presets
 from kmatgen.cli import run_or_explain
-from kmatgen.evaluation.compare import compare_models, comparison_text
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.run import CONFIG, Run
 
 # The study's VAE was made for colours: of grey grains and of steel it learns nothing, its divergence weighs too much.
@@ -45,6 +42,10 @@ def main() -> None:
         settings |= {"data.polycrystal.grain_size": [options.size / 6, options.size / 4.5]}
         settings |= {"data.polycrystal.colouring": "grey"}
     settings |= dict(presets.parse_setting(text) for text in options.settings)
+
+    import_tensorflow()
+    from kmatgen import training
+    from kmatgen.evaluation.compare import compare_models, comparison_text
 
     runs = {}
     for family in options.families:

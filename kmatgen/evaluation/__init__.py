@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kmatgen.evaluation.cache import Cache
-from kmatgen.evaluation.crystals import draw_crystals, evaluate_crystals, open_real_crystals
+from kmatgen.evaluation.crystals import draw_crystals, evaluate_crystals, open_real_crystals, score_names
 from kmatgen.evaluation.inputs import check_same_shape, draw_samples, open_real
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics, pooled, ragged
 from kmatgen.evaluation.scoring import Effort, Judge
@@ -79,8 +79,7 @@ def evaluate(
     """
     crystals = open_real_crystals(data, seed)
     if crystals is not None:
-        names = None if metrics is DEFAULT else [metrics] if isinstance(metrics, str) else list(metrics)
-        return evaluate_crystals(draw_crystals(model, n, seed), crystals, names, seed, cache=cache)
+        return evaluate_crystals(draw_crystals(model, n, seed), crystals, score_names(metrics), seed, cache=cache)
     chosen = get_metrics(metrics)
     samples = draw_samples(model, n, seed, condition)
     judge = open_judge(

@@ -9,7 +9,13 @@ from typing import Any
 
 from kmatgen.errors import InputError
 from kmatgen.evaluation import open_judge
-from kmatgen.evaluation.crystals import RealCrystals, draw_crystals, evaluate_crystals, open_real_crystals
+from kmatgen.evaluation.crystals import (
+    RealCrystals,
+    draw_crystals,
+    evaluate_crystals,
+    open_real_crystals,
+    score_names,
+)
 from kmatgen.evaluation.inputs import check_same_shape, draw_samples
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics
 from kmatgen.evaluation.page import write_crystal_page, write_page
@@ -70,7 +76,7 @@ def _compare_crystals(
     n: int,
     seed: int,
 ) -> tuple[dict[str, Evaluation], Path | None]:
-    names = None if metrics is DEFAULT else [metrics] if isinstance(metrics, str) else list(metrics)
+    names = score_names(metrics)
     crystals = {name: draw_crystals(model, n, seed) for name, model in models.items()}
     cache = None if folder is None else folder / "cache"
     tables = {name: evaluate_crystals(table, real, names, seed, cache=cache) for name, table in crystals.items()}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kmatgen.errors import InputError
+from kmatgen.evaluation.metric import DEFAULT, Metric
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.metrics.crystal_scores import score_rows
 from kmatgen.representations.base import are_crystals, keep_crystals
@@ -101,6 +102,13 @@ def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
     if not are_crystals(samples):
         raise InputError(f"Crystals are judged by crystals. Received: samples of {type(samples).__name__}.")
     return keep_crystals(samples).table
+
+
+def score_names(metrics: str | Metric | Sequence[str | Metric]) -> list[str | Metric] | None:
+    """What `kmatgen.evaluate` was asked for, as names of scores; None, which is all, for its default."""
+    if metrics is DEFAULT:
+        return None
+    return [metrics] if isinstance(metrics, str) else list(metrics)
 
 
 def evaluate_crystals(

@@ -93,6 +93,7 @@ class Representation:
 
     @property
     def fitted(self) -> bool:
+        """Whether `fit` has learned from crystals, here or before a configuration was saved."""
         return self.ranges is not None
 
     def fit(self, table: CrystalTable) -> Representation:
@@ -166,6 +167,11 @@ class Representation:
         return np.asarray(self.ranges["site_counts"])
 
     def check_fitted(self) -> None:
+        """Refuse to work before `fit`.
+
+        Raises:
+            InputError: Nothing was learned yet.
+        """
         if not self.fitted:
             raise InputError(
                 f"{type(self).__name__} learns its ranges from training crystals: call fit(table) first. "

@@ -56,6 +56,7 @@ def site_rows(table: CrystalTable, order: str, prototype: np.ndarray | None = No
 
 
 def check_order(order: str) -> None:
+    """Refuse what is no name of an order."""
     if order not in ORDERS:
         raise InputError(f"An order of sites is one of {', '.join(ORDERS)}. Received: {order!r}.")
 
