@@ -11,10 +11,7 @@ from PIL import Image
 
 import kmatgen as kg
 from kmatgen import presets, training
-from kmatgen.crystals.files import write_crystals
 from kmatgen.run import Run
-from kmatgen.sampling import export_run, write_samples
-from tests.representations.crystals import perovskites
 
 TINY = {
     "data.size": 16,
@@ -262,92 +259,3 @@ def test_a_diffusion_is_averaged_sampled_and_resumed(tmp_path):
     assert_array_equal(model.generate(2, seed=0), again.generate(2, seed=0))
     assert {path.name for path in (whole.folder / "samples").iterdir()} == {"epoch_0001.png", "epoch_0002.png"}
     assert "Loss curves" in (whole.folder / "report.html").read_text()
-
-
-class TestCrystals:
-    def test_trains_samples_and_exports(self, tmp_path):
-        """From a csv table to CIF files of an export."""
-        table = perovskites(60)
-        write_crystals(table, tmp_path / "data")
-        config = presets.resolve(
-            "crystal_diffusion",
-            {
-                "data.source": str(tmp_path / "data" / "crystals.csv"),
-                "data.crystals.conditions": ["density"],
-                "networks.denoiser.config.width": 8,
-                "networks.denoiser.config.blocks": 1,
-                "model.config.steps": 2,
-                "fit.epochs": 1,
-                "fit.passes": 1,
-                "fit.batch_size": 8,
-            },
-        )
-        run = training.train(config, tmp_path / "run", verbose=0)
-        assert (run.folder / "report.html").is_file()
-        export_run(run, tmp_path / "export")
-        write_samples(tmp_path / "export", 4, 0, tmp_path / "samples")
-        assert len(list((tmp_path / "samples" / "cif").glob("*.cif"))) == 4
-        manifest = json.loads((tmp_path / "export" / "manifest.json").read_text())
-        assert "Angstrom" in manifest["units"]
-
-    @pytest.mark.slow
-    def test_a_vae_predicts_resumes_and_exports(self, tmp_path):
-        write_crystals(perovskites(60), tmp_path / "data")
-        small = {f"networks.{role}.config.width": 8 for role in ("encoder", "decoder")}
-        settings = {
-            "data.source": str(tmp_path / "data" / "crystals.csv"),
-            "data.crystals.properties": ["density"],
-            "fit.epochs": 1,
-            "fit.passes": 1,
-            "fit.batch_size": 8,
-            # Else a longer training cools down more slowly.
-            "compile.optimizer.config.learning_rate.config.decay_steps": 20,
-            **small,
-        }
-        config = presets.resolve("crystal_vae", settings)
-        whole = training.train({**config, "fit": {**config["fit"], "epochs": 2}}, tmp_path / "whole", verbose=0)
-        half = training.train(config, tmp_path / "half", verbose=0)
-        training.resume(half.folder, {"fit.epochs": 2}, verbose=0)
-        pd.testing.assert_frame_equal(half.history(), whole.history())
-        assert {"property_loss", "val_coords_loss", "val_kl_loss"} <= set(whole.history())
-        assert (whole.folder / "reconstructions.png").is_file()
-        export_run(whole, tmp_path / "export")
-        write_samples(tmp_path / "export", 4, 0, tmp_path / "samples")
-        with np.load(tmp_path / "samples" / "samples.npz") as samples:
-            assert {"lattice", "species", "coords", "mask"} <= set(samples)
-
-    @pytest.mark.slow
-    def test_trains_on_tensors(self, tmp_path):
-        write_crystals(perovskites(24), tmp_path / "data")
-        settings = {
-            "data.source": str(tmp_path / "data" / "crystals.csv"),
-            "data.crystals.representation.config.sites": 36,
-            "fit.epochs": 1,
-            "fit.batch_size": 4,
-            "networks.denoiser.config.filters": [16],
-            "model.config.steps": 2,
-        }
-        run = training.train(presets.resolve("crystens_diffusion", settings), tmp_path / "run", verbose=0)
-        assert (run.folder / "report.html").is_file()
-        samples = run.load_model().generate(3, seed=0)
-        assert samples["lattice"].shape == (3, 6)
-        assert samples["coords"].shape == (3, 36, 3)
-        export_run(run, tmp_path / "export")
-        write_samples(tmp_path / "export", 3, 0, tmp_path / "samples")
-        assert (tmp_path / "samples" / "crystals.csv").is_file()
-
-    def test_only_a_vae_predicts_properties(self):
-        config = presets.resolve("crystal_wgan_gp", {"data.crystals.properties": ["density"]})
-        with pytest.raises(kg.InputError, match=r"predicted by crystal_vae; .*Received: crystal_wgan_gp"):
-            training.build_model(config, {"coords": (5, 3)})
-
-    @pytest.mark.parametrize(
-        ("preset", "shape", "match"),
-        [
-            ("vae", {"coords": (5, 3)}, r"a preset such as crystal_diffusion\. Received: vae with polycrystal"),
-            ("crystal_diffusion", (64, 64, 1), r"are for crystals.*Received: crystal_diffusion with prototypes"),
-        ],
-    )
-    def test_refuses_other_samples(self, preset, shape, match):
-        with pytest.raises(kg.InputError, match=match):
-            training.build_model(presets.resolve(preset), shape)
