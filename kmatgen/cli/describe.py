@@ -78,9 +78,10 @@ def presets() -> None:
     click.echo(f"{'preset':<20}{'parameters':>12}{'s / 1000':>10}  description")
     for name, (description, _) in PRESETS.items():
         try:
-            count = f"{parameters(name):,}"
+            known = parameters(name)
         except InputError:  # of data that are not here
-            count = "by data"
+            known = None
+        count = "by data" if known is None else f"{known:,}"
         seconds = f"{SECONDS_PER_1000[name]:.3g}" if name in SECONDS_PER_1000 else "-"
         click.echo(f"{name:<20}{count:>12}{seconds:>10}  {description}")
 

@@ -30,12 +30,18 @@ SECONDS_PER_1000: dict[str, float] = {
 _FEW = 10
 
 
-def parameters(preset: str) -> int:
+def parameters(preset: str) -> int | None:
     """Number of parameters of a preset's model on its own data, which are few here; nothing is trained.
+
+    `None` for a preset of crystals, whose networks are as the crystals are: it takes seconds to read some.
 
     Raises:
         InputError: There is no such preset, or its data are not here.
     """
+    from kmatgen.data.crystal_entries import holds_crystals
+
+    if holds_crystals(resolve(preset)["data"]["source"]):
+        return None
     model, _ = opened(preset, _FEW)
     return model.count_params()
 

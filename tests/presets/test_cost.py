@@ -18,6 +18,10 @@ def test_parameters_of_a_conditional_gan_by_hand():
     assert asked - plain == 2 * (256 + 128 + 64 + 32) + 512 - images
 
 
+def test_crystals_decide():
+    assert parameters("crystal_diffusion") is None
+
+
 def test_only_presets_have_a_cost():
     assert set(SECONDS_PER_1000) <= set(PRESETS)
 
