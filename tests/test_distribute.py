@@ -18,7 +18,7 @@ from kmatgen.callbacks import checkpoints
 from kmatgen.run import Run
 from tests.checks import state_of
 from tests.tiny_models import MODELS, compiled, two_replicas
-from tests.training.test_training import tiny
+from tests.tiny_runs import tiny
 from tests.worker_program import SAMPLES, fitted
 
 SLURM = {

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from kmatgen.cli import main
+from tests.cli.commands import fails
 from tests.data.cifs import cif
-from tests.training.test_training import TINY
+from tests.tiny_runs import TINY
 
 TINY_OPTIONS = ["--quiet", "--size", "16", "--epochs", "2", "--batch-size", "8"]
 for path in ("networks.encoder.config.filters=[4,8]", "networks.decoder.config.filters=[8,4]"):
@@ -23,21 +24,6 @@ def micrographs(tmp_path, rng):
     for index in range(5):
         Image.fromarray(rng.integers(0, 255, (48, 64), np.uint8)).save(folder / f"{index}.png")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def in_tmp(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def fails(capsys, *arguments):
-    """Run a command that must fail by exit code 2 and one sentence; return the sentence."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert stop.value.code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert "Traceback" not in "".join(lines)
-    return lines[-1]
 
 
 def test_train_sample_export_resume(capsys, micrographs, tmp_path):

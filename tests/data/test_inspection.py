@@ -5,26 +5,20 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.testing import assert_allclose
-from PIL import Image
 
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrograph
 from kmatgen.errors import InputError
+from tests.data.pictures import write
 
 UHCS = Path(__file__).parents[3] / "shared" / "data" / "uhcs"
 
 
-def write(path, shape=(20, 30), seed=0):
-    path.parent.mkdir(exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(3, 250, shape).astype(np.uint8)).save(path)
-    return path
-
-
 def test_what_is_recorded(tmp_path):
-    path = write(tmp_path / "b" / "a.png", (20, 30, 3))
+    path = tmp_path / "b" / "a.png"
+    pixels = write(path, (20, 30, 3))
     (tmp_path / "metadata.csv").write_text("path,pixel_size\na.png,0.5\n")
     (item,) = find_micrographs(tmp_path)
-    pixels = np.asarray(Image.open(path))
     contents = path.read_bytes()
     assert item == Micrograph(
         path=path,

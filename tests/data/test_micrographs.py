@@ -2,7 +2,7 @@ import json
 
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs
-from tests.data.test_inspection import write
+from tests.data.pictures import write
 
 
 def test_it_is_a_sorted_sequence(tmp_path):

@@ -8,15 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from kmatgen.data.inspection import find_micrographs
-from kmatgen.data.patches import large_enough, micrograph_patches, patch_count
+from kmatgen.data.micrographs import Micrographs
+from kmatgen.data.patches import large_enough, micrograph_patches, patch_count, patch_owners
 from kmatgen.data.reading import read_pages
 from kmatgen.errors import InputError
-
-
-def write(path, shape=(20, 30), seed=0):
-    pixels = np.random.default_rng(seed).integers(3, 250, shape).astype(np.uint8)
-    Image.fromarray(pixels).save(path)
-    return pixels
+from tests.data.pictures import write
 
 
 def array(dataset):
@@ -198,6 +194,17 @@ def test_a_file_that_changed_or_vanished_is_named(tmp_path, name):
     (tmp_path / name).unlink()
     with pytest.raises(tf.errors.OpError, match=name):
         array(patches)
+
+
+def test_owners_of_patches(tmp_path):
+    for index in range(4):
+        write(tmp_path / f"{index}.png", (32, 32), index)
+    files = find_micrographs(tmp_path)
+    assert_array_equal(patch_owners(files, 16), np.repeat(np.arange(4), 4))
+    assert_array_equal(patch_owners(files, 16, stride=8), np.repeat(np.arange(4), 9))
+    assert_array_equal(patch_owners(files, 16, per_image=3), np.repeat(np.arange(4), 3))
+    twice = Micrographs([files[0], files[1], files[0]])
+    assert_array_equal(patch_owners(twice, 16), np.repeat([0, 1, 0], 4))
 
 
 def test_options_out_of_range(tmp_path):

@@ -6,7 +6,7 @@ from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs
 from kmatgen.data.splits import split_files
 from kmatgen.errors import InputError
-from tests.data.test_inspection import write
+from tests.data.pictures import write
 
 
 def test_split_is_by_file(tmp_path):

@@ -3,30 +3,19 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import kmatgen as kg
-from kmatgen.cli import main
-from kmatgen.data.micrographs import Micrographs
 from kmatgen.evaluation import open_judge
 from kmatgen.evaluation.compare import compare_models, comparison_text
 from kmatgen.evaluation.inputs import draw_samples, open_real
-from tests.cli.test_cli import fails, in_tmp  # noqa: F401
-from tests.evaluation.test_evaluate import TEST, TRAIN, blobs
+from tests.evaluation.discs import TEST, TRAIN, blobs, write_discs
 
 METRICS = ["two_point", "phase_fraction", "chord_length", "grain_size", "memorisation"]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four images of four patches each, of discs whose size is that of the image."""
-    folder = tmp_path / "micrographs"
-    folder.mkdir()
-    for index, radius in enumerate((5, 5.5, 6, 6.5)):
-        tiles = blobs(4, radius, index)[..., 0]
-        image = np.concatenate([np.concatenate(tiles[:2], axis=1), np.concatenate(tiles[2:], axis=1)])
-        Image.fromarray(np.uint8(255 * image)).save(folder / f"{index}.png")
-    return folder
+    return write_discs(tmp_path / "micrographs")
 
 
 def test_a_comparison_is_one_table_and_one_page(tmp_path):
@@ -68,14 +57,6 @@ def test_patches_carry_their_image(folder):
     real = open_real(folder, 16, seed=0)
     assert sorted(np.bincount(np.concatenate([real.held_out_groups, real.others_groups]))) == [4, 4, 4, 4]
     assert not set(real.held_out_groups) & set(real.others_groups)
-    files = kg.data.find_micrographs(folder)
-    from kmatgen.data.patches import patch_owners
-
-    np.testing.assert_array_equal(patch_owners(files, 16), np.repeat(np.arange(4), 4))
-    np.testing.assert_array_equal(patch_owners(files, 16, stride=8), np.repeat(np.arange(4), 9))
-    np.testing.assert_array_equal(patch_owners(files, 16, per_image=3), np.repeat(np.arange(4), 3))
-    twice = Micrographs([files[0], files[1], files[0]])
-    np.testing.assert_array_equal(patch_owners(twice, 16), np.repeat([0, 1, 0], 4))
 
 
 def test_samples_from_files(tmp_path, folder):
@@ -90,18 +71,3 @@ def test_samples_from_files(tmp_path, folder):
     np.savez(tmp_path / "other.npz", x=TEST)
     with pytest.raises(kg.InputError, match="has the entry 'samples'"):
         draw_samples(tmp_path / "other.npz", 3, 0)
-
-
-def test_the_command_line(capsys, tmp_path, folder):
-    np.savez(tmp_path / "a.npz", samples=blobs(20, 6, 3))
-    np.savez(tmp_path / "b.npz", samples=blobs(20, 3, 3))
-    main(["evaluate", "a.npz", "--data", str(folder), "--metric", "two_point", "--metric", "memorisation"])
-    printed = capsys.readouterr().out
-    assert "divided by image at random" in printed
-    assert "memorisation" in printed
-    assert {path.name for path in tmp_path.iterdir()} == {"a.npz", "b.npz", "micrographs"}  # nothing is written
-    main(["compare", "a.npz", "b.npz", "--data", str(folder), "--metric", "two_point", "--out", "judged"])
-    assert "judged/evaluation.html" in capsys.readouterr().out
-    assert "only a run knows its own" in fails(capsys, "evaluate", "a.npz")
-    assert "A metric is one of" in fails(capsys, "evaluate", "a.npz", "--data", folder, "--metric", "fid")
-    assert "holds other files" in fails(capsys, "compare", "a.npz", "--data", folder, "--out", folder)

@@ -9,19 +9,7 @@ from scipy.stats import wasserstein_distance
 import kmatgen as kg
 from kmatgen.evaluation import Metric, evaluate
 from kmatgen.metrics import rms_two_point_error
-
-
-def blobs(n, radius, seed, size=16):
-    """Binary images of one disc each, with grey noise below the threshold."""
-    rng = np.random.default_rng(seed)
-    centre = rng.uniform(0, size, (n, 2, 1, 1))
-    radii = rng.uniform(0.8 * radius, 1.2 * radius, (n, 1, 1))
-    y, x = np.mgrid[:size, :size]
-    inside = (x - centre[:, 0]) ** 2 + (y - centre[:, 1]) ** 2 < radii**2
-    return np.clip(0.8 * inside + 0.2 * rng.random(inside.shape), 0, 1).astype(np.float32)[..., None]
-
-
-TRAIN, TEST = blobs(60, 6, 1), blobs(40, 6, 2)
+from tests.evaluation.discs import TEST, TRAIN, blobs
 
 
 def test_values_are_those_of_the_metrics():

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.layers import GroupNormalization
-from tests.layers.test_layer_normalization import slope_and_difference
+from tests.layers.second_derivatives import slope_and_difference
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (3, 5, 4, 8), (2, 3, 4, 2, 6)])

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.layers import BatchNormalization, LayerNormalization
+from tests.layers.second_derivatives import slope_and_difference
 
 
 @pytest.mark.parametrize("shape", [(3, 6), (3, 5, 4), (3, 5, 4, 2), (2, 3, 4, 2, 2)])
@@ -23,30 +24,6 @@ def test_same_as_one_group_of_keras(rng, shape):
         results.append([y, *tape.gradient(loss, [x, *[weight.value for weight in layer.trainable_weights]])])
     for ours, theirs in zip(*results, strict=True):
         assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
-def _call(layer, x):
-    normalises_batches = isinstance(layer, keras.layers.BatchNormalization)
-    return layer(x, training=True) if normalises_batches else layer(x)
-
-
-def penalty(layer, x):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        # Cubed, since along a layer's own inputs the missing part of a wrong second derivative would vanish.
-        total = tf.reduce_sum(tf.sin(_call(layer, x**3)))
-    return tf.reduce_sum(tape.gradient(total, x) ** 2)
-
-
-def slope_and_difference(layer, x):
-    """The length of a gradient penalty's gradient, and the difference quotient along that gradient."""
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = penalty(layer, x)
-    gradient = tape.gradient(value, x)
-    slope = float(tf.norm(gradient))
-    step = 1e-2 * gradient / slope
-    return slope, float(penalty(layer, x + step) - penalty(layer, x - step)) / 2e-2
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 4, 2), (2, 2, 2, 2), (2, 2, 2, 2, 2)])

@@ -12,20 +12,7 @@ from PIL import Image
 import kmatgen as kg
 from kmatgen import presets, training
 from kmatgen.run import Run
-
-TINY = {
-    "data.size": 16,
-    "data.polycrystal.n": 40,
-    "data.polycrystal.grain_size": [5.0, 8.0],
-    "fit.batch_size": 8,
-    "fit.epochs": 2,
-    "networks.encoder.config.filters": [4, 8],
-    "networks.decoder.config.filters": [8, 4],
-}
-
-
-def tiny(**more):
-    return presets.resolve("vae", {**TINY, **more})
+from tests.tiny_runs import tiny
 
 
 @pytest.fixture(scope="module")
