@@ -30,3 +30,8 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     """
     if value not in choices:
         raise InputError(f"{name} is one of {', '.join(map(repr, choices))}. Received: {value!r}.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, the machine's or a GPU's, is not enough; TensorFlow's own is known by name."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

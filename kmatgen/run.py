@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -37,6 +38,7 @@ class Run:
         self.folder = folder
         self.config = config
         self.writes = writes
+        self._made: list[Path] = []
 
     @classmethod
     def open(cls, folder: str | Path, writes: bool = True) -> Run:
@@ -159,9 +161,28 @@ class Run:
         Args:
             description: What the data are.
         """
+        if self.writes and not (self.folder / CONFIG).is_file():
+            own = [self.folder / "samples", self.checkpoint_folder, self.folder]
+            self._made = [folder for folder in own if not folder.exists()]
         self.write_json(CONFIG, self.config)
         if not (self.folder / "data.json").is_file():
             self.write_json("data.json", description)
+
+    def discard(self) -> None:
+        """Remove what a run that has begun has written, so that its folder can be used again.
+
+        Nothing is removed once an epoch is finished, nor is anything else that the folder holds.
+        """
+        if not self._made or self.finished_epochs:
+            return
+        written = [self.folder / name for name in (CONFIG, "data.json", self.history_file.name)]
+        written += [*self.folder.glob("samples/*_0001.png"), *self.checkpoint_folder.glob("partial_*.keras")]
+        for path in written:
+            path.unlink(missing_ok=True)
+        for folder in self._made:
+            # One with something else in it stays.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def check_data(self, description: dict[str, Any]) -> None:
         """Make sure that data are what the run began with, where it has begun.

@@ -17,7 +17,7 @@ from kmatgen.cli.evaluate import compare, evaluate
 from kmatgen.cli.serve import export, sample
 from kmatgen.cli.study import study
 from kmatgen.cli.train import train
-from kmatgen.errors import InputError, TrainingError
+from kmatgen.errors import InputError, TrainingError, is_out_of_memory
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -40,6 +40,11 @@ def run_or_explain(program: Callable[[], Any]) -> None:
         if error.filename is None:
             raise
         _fail(f"{error.strerror}: this file or folder cannot be used. Received: {error.filename}.")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = str(error).strip().partition("\n")[0].rstrip(".")
+        _fail(f"There is not enough memory; smaller or fewer samples, networks or batches need less. Received: {said}.")
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nInterrupted.", err=True)
         sys.exit(130)

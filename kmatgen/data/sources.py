@@ -60,7 +60,7 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> S
         return _digits(data, name or None, seed)
     if kind == "tfds":
         return _tfds(data, name)
-    if kind != "prototypes" and not Path(data["source"]).exists():
+    if not data["source"] or (kind != "prototypes" and not Path(data["source"]).exists()):
         raise InputError(
             "Data are polycrystal, phases, digits, tfds:NAME, prototypes, a folder of micrographs or of crystals, or a "
             f"csv table of crystals. Received: {data['source']}, which does not exist."

@@ -121,9 +121,14 @@ class GenerativeModel(Sampler, keras.Model):
         `tf.distribute` (trap 18).
 
         Raises:
-            InputError: The optimiser keeps averaged weights; that is a callback's work.
+            InputError: There is no such optimiser, or it keeps averaged weights; that is a callback's work.
         """
-        optimizer = keras.optimizers.get(optimizer)
+        try:
+            optimizer = keras.optimizers.get(optimizer)
+        except ValueError as error:
+            raise InputError(
+                f"An optimiser is one of Keras', such as 'adam', or the name of one. Received: {optimizer!r}."
+            ) from error
         if optimizer.use_ema:
             raise InputError(
                 "An optimiser with use_ema=True averages weights without batch-normalisation statistics; "

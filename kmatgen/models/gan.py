@@ -107,13 +107,16 @@ class GAN(AdversarialSampler, GenerativeModel):
             **execution: `run_eagerly`, `steps_per_execution`, `jit_compile`, as in `GenerativeModel.compile`.
 
         Raises:
-            InputError: A term needs an output that the discriminator does not have, or refuses the networks.
+            InputError: An argument is nothing of its kind, or a term needs an output that the discriminator does not
+                have, or refuses the networks.
         """
         given = {"g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loss": loss, "terms": terms,
                  "d_steps": d_steps}  # fmt: skip
         settings = {**_PLAIN, **self.DEFAULTS, **{key: value for key, value in given.items() if value is not None}}
         if not isinstance(settings["d_steps"], int) or settings["d_steps"] < 1:
             raise InputError(f"d_steps is a whole number of at least 1. Received: {settings['d_steps']!r}.")
+        if not isinstance(settings["terms"], list | tuple):
+            raise InputError(f"terms is a list of terms or of their names. Received: {settings['terms']!r}.")
         self.adversarial_loss: AdversarialLoss = registry.get("loss", settings["loss"])
         self.terms = [registry.get("term", term) for term in settings["terms"]]
         self.d_steps = settings["d_steps"]

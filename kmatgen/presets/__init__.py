@@ -45,5 +45,7 @@ def resolve(preset: str, overrides: dict[str, Any] | None = None) -> Config:
     merge(config, copy.deepcopy(PRESETS[preset][1]))
     config["preset"] = preset
     for path, value in (overrides or {}).items():
+        if path == "preset" and value != preset:
+            raise InputError(f"A preset is named, it is no setting. Received: preset={value!r} for {preset}.")
         set_path(config, path, value)
     return config

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmatgen.errors import InputError
-from kmatgen.presets.settings import FROM_DATA, LEAST, Config
+from kmatgen.presets.settings import DEFAULTS, FROM_DATA, LEAST, MAY_BE_NULL, Config
 
 
 def merge(config: Config, changes: Config) -> None:
@@ -24,7 +24,7 @@ def set_path(config: Config, path: str, value: Any) -> None:
     """Change one value of a configuration in place, by its dotted path; the path must exist.
 
     A whole number is taken where a fraction is expected; otherwise the type stays what it was, except that
-    `None` may become anything.
+    `None` may become anything, and what is no number and not in `DEFAULTS` may become `None`.
 
     Raises:
         InputError: There is no such path, or it does not take such a value.
@@ -33,10 +33,15 @@ def set_path(config: Config, path: str, value: Any) -> None:
     old = node[last]
     if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if old is not None and fact_of(path, old) is None and value is not None and type(value) is not type(old):
+    if value is None:
+        default = dict(leaves(DEFAULTS)).get(path, old if isinstance(old, int | float) else None)
+        fits = default is None or path in MAY_BE_NULL or last in MAY_BE_NULL
+    else:
+        fits = old is None or fact_of(path, old) is not None or type(value) is type(old)
+    if not fits:
         raise InputError(f"{path} takes a value like {json.dumps(old)}. Received: {json.dumps(value)}.")
-    least = LEAST.get(path)
-    if least is not None and (value is None or value < least):
+    least = LEAST.get(path, LEAST.get(last))
+    if least is not None and isinstance(value, int | float) and value < least:
         raise InputError(f"{path} is at least {least}. Received: {json.dumps(value)}.")
     node[last] = value
 
@@ -95,7 +100,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise InputError(f"A setting is written PATH=VALUE, such as compile.kl_weight=0.1. Received: {text!r}.")
     try:
-        return path, json.loads(raw)
+        # NaN and Infinity, which Python would read, are text as for everybody else: no setting takes them.
+        return path, json.loads(raw, parse_constant=str)
     except json.JSONDecodeError:
         return path, raw
 

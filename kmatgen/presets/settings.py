@@ -92,9 +92,11 @@ DEFAULTS: Config = {
     },
 }
 
-# The least value of settings that have to be numbers, by dotted path.
+# Numbers that can be left out, and the least value of others: by dotted path or by their last name.
+MAY_BE_NULL = ("data.micrographs.most_patches", "clipnorm")
 LEAST = {
     "seed": 0,
+    "learning_rate": 0.0,
     "data.size": 1,
     "data.test_fraction": 0.0,
     "data.polycrystal.n": 1,

@@ -42,6 +42,8 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
 
     Raises:
         InputError: The configuration, the data or the folder cannot be used; nothing was overwritten.
+
+    A training that ends before its first epoch does, by an error or an interrupt, leaves the folder as it was.
     """
     # First of all: several workers cannot be set up once TensorFlow has begun to work.
     strategy = distribute.strategy(config["strategy"])
@@ -53,7 +55,13 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
     _check_batch_size(strategy, config, model)
     run = Run(Path(folder), config, writes=chief)
     _check_agreement(strategy, run, source)
-    return _fit(run, strategy, model, source, verbose)
+    try:
+        return _fit(run, strategy, model, source, verbose)
+    except BaseException:
+        # Several workers are started again together, and go on with what there is.
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            run.discard()
+        raise
 
 
 def resume(folder: str | Path, wanted: dict[str, Any] | None = None, verbose: str | int = "auto") -> Run:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +14,7 @@ import tensorflow as tf
 from kmatgen import networks, registry
 from kmatgen.crystals.parts import crystal_parts
 from kmatgen.data.opened import Source
-from kmatgen.errors import InputError, check_choice
+from kmatgen.errors import InputError, check_choice, is_out_of_memory
 from kmatgen.models.base import GenerativeModel
 from kmatgen.presets import Config, filled_in
 
@@ -53,22 +55,49 @@ def build_model(
         InputError: The networks, the model or the way of training cannot be had, or are not for such samples.
     """
     check_choice("precision", config["precision"], _PRECISIONS)
+    builders = [name for name in networks.__all__ if name.islower()]
+    for part in config["networks"].values():
+        check_choice("A builder", part["builder"], builders)
     _check_kind(config, sample_shape)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config["precision"])
     try:
-        parts = {
-            role: getattr(networks, part["builder"])(sample_shape, **part["config"])
-            for role, part in filled_in(config["networks"], facts).items()
-        }
-        cls = registry.get_class("model", config["model"]["class_name"])
-        more = filled_in(config["model"]["config"], facts)
-        model = cls(**parts, **more, seed=config["seed"], name=config["preset"])
+        parts = {}
+        for role, part in config["networks"].items():
+            with _blaming(f"networks.{role}", part):
+                parts[role] = getattr(networks, part["builder"])(sample_shape, **filled_in(part["config"], facts))
+        with _blaming("model", config["model"]):
+            cls = registry.get_class("model", config["model"]["class_name"])
+            more = filled_in(config["model"]["config"], facts)
+            model = cls(**parts, **more, seed=config["seed"], name=config["preset"])
     finally:
         keras.config.set_dtype_policy(before)
+    compiled = {}
     # Filled in is a copy: Keras rewrites the dicts that it reads, and the configuration has to stay what it was.
-    model.compile(**{name: _from_json(value) for name, value in filled_in(config["compile"], facts).items()})
+    for name, value in filled_in(config["compile"], facts).items():
+        with _blaming(f"compile.{name}", config["compile"][name]):
+            compiled[name] = _from_json(value)
+    with _blaming("compile", config["compile"]):
+        model.compile(**compiled)
     return model
+
+
+@contextlib.contextmanager
+def _blaming(path: str, setting: Any) -> Iterator[None]:
+    """A context in which whatever Keras, TensorFlow or Python say against a setting becomes one sentence about it.
+
+    Raises:
+        InputError: Anything was raised inside; with its own sentence, where it is one. A lack of memory stays one.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        said = (str(error).strip() or type(error).__name__).splitlines()[0].partition(" Received")[0].rstrip(".:")
+        raise InputError(f"{path} makes no model: {said}. Received: {json.dumps(setting)}.") from error
 
 
 def _check_kind(config: Config, sample_shape: Any) -> None:

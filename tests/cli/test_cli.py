@@ -190,6 +190,26 @@ class TestBadInput:
         assert "RUN" in fails(capsys, "export")
         assert "Received" in fails(capsys, "sample", tmp_path / "gone")
 
+    def test_wrong_settings(self, capsys, tmp_path):
+        options = ["--quiet", "--size", "16", "--set", "data.polycrystal.n=20"]
+        for setting, said in {
+            "networks.encoder.builder=nonsense": "Received: 'nonsense'.",
+            "compile.optimizer.class_name=nonsense": "Received: 'nonsense'.",
+            "compile.kl_weight=NaN": 'Received: "NaN".',
+            "data.source=": "Received: , which does not exist.",
+        }.items():
+            assert fails(capsys, "train", "vae", *options, "--set", setting).endswith(said)
+        assert not (tmp_path / "runs").exists()
+
+    def test_not_enough_memory(self, capsys, monkeypatch):
+        def hungry(*arguments, **options):
+            raise MemoryError("Unable to allocate 21.3 PiB for an array")
+
+        monkeypatch.setattr("kmatgen.training.train", hungry)
+        sentence = fails(capsys, "train", "vae")
+        assert sentence.startswith("Error: There is not enough memory")
+        assert sentence.endswith("Received: Unable to allocate 21.3 PiB for an array.")
+
     def test_occupied_and_unwritable_folders(self, capsys, tmp_path):
         tiny = [item for path, value in TINY.items() for item in ("--set", f"{path}={json.dumps(value)}")]
         (tmp_path / "file").write_text("mine")

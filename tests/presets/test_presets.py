@@ -46,8 +46,12 @@ def test_overrides():
         ("networks.encoder.config.filter", 5, r"networks\.encoder\.config has the settings latent_dim, filters"),
         ("fit.batch_size", 0, r"fit\.batch_size is at least 1\. Received: 0\."),
         ("fit.sample_every", 0, r"fit\.sample_every is at least 1\. Received: 0\."),
-        ("data.test_fraction", None, r"data\.test_fraction is at least 0\.0\. Received: null\."),
-        ("fit.epochs", None, r"fit\.epochs is at least 1\. Received: null\."),
+        ("data.test_fraction", None, r"data\.test_fraction takes a value like 0\.1\. Received: null\."),
+        ("fit.epochs", None, r"fit\.epochs takes a value like 30\. Received: null\."),
+        ("data.source", None, r"data\.source takes a value like \"polycrystal\"\. Received: null\."),
+        ("compile.kl_weight", None, r"compile\.kl_weight takes a value like 0\.012\. Received: null\."),
+        ("compile.optimizer.config.learning_rate", -1, r"learning_rate is at least 0\.0\. Received: -1\.0\."),
+        ("preset", "nonsense", r"A preset is named, .*Received: preset='nonsense' for vae\."),
         ("fit.epochs", "many", r"fit\.epochs takes a value like 30.*Received: \"many\""),
         ("fit.epochs", 2.5, r"Received: 2\.5"),
         ("fit.epochs.deep", 1, "Received: 'fit.epochs.deep'"),
@@ -56,6 +60,16 @@ def test_overrides():
 def test_bad_overrides(path, value, message):
     with pytest.raises(kg.InputError, match=message):
         presets.resolve("vae", {path: value})
+
+
+def test_what_may_be_left_out():
+    assert (
+        presets.resolve("vae", {"data.micrographs.most_patches": None})["data"]["micrographs"]["most_patches"] is None
+    )
+    config = presets.resolve("diffusion_32", {"compile.optimizer.config.clipnorm": None})
+    assert config["compile"]["optimizer"]["config"]["clipnorm"] is None
+    config = presets.resolve("wgan_gp_64", {"networks.discriminator.config.normalization": None})
+    assert config["networks"]["discriminator"]["config"]["normalization"] is None
 
 
 def test_what_data_know_is_filled_in():
@@ -93,6 +107,7 @@ def test_parse_setting():
     assert presets.parse_setting("compile.kl_weight=0.1") == ("compile.kl_weight", 0.1)
     assert presets.parse_setting("data.source=steel/") == ("data.source", "steel/")
     assert presets.parse_setting('data.micrographs.augment=["flip_x"]') == ("data.micrographs.augment", ["flip_x"])
+    assert presets.parse_setting("compile.kl_weight=NaN") == ("compile.kl_weight", "NaN")
     with pytest.raises(kg.InputError, match="Received: 'seed'"):
         presets.parse_setting("seed")
 

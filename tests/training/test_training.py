@@ -93,15 +93,45 @@ def test_an_interrupted_run_goes_on(whole, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(run.history(), whole.history())
 
 
-def test_an_interruption_before_the_first_epoch_is_over(tmp_path, monkeypatch):
+def test_a_run_killed_before_its_first_epoch_was_over_goes_on(tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(kg.VAE, "fit", interrupt)
+    monkeypatch.setattr(Run, "discard", lambda run: None)  # whoever is killed cannot tidy up
     with pytest.raises(KeyboardInterrupt):
         training.train(tiny(), tmp_path / "run", verbose=0)
     monkeypatch.undo()
     assert training.resume(tmp_path / "run", verbose=0).finished_epochs == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, kg.TrainingError])
+def test_a_training_that_ends_in_its_first_epoch_leaves_its_folder_as_it_was(error, tmp_path, monkeypatch):
+    class Fails(keras.callbacks.Callback):
+        def __init__(self, *arguments, **options):
+            super().__init__()
+
+        def on_epoch_end(self, epoch, logs=None):
+            raise error  # when pictures and history are written already
+
+    monkeypatch.setattr(training, "EpochCheckpoint", Fails)
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "mine", tmp_path / "new"):
+        with pytest.raises(error):
+            training.train(tiny(), folder, verbose=0)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_what_somebody_else_put_into_the_folder_of_a_failed_run_stays(tmp_path):
+    run = Run(tmp_path / "run", tiny())
+    run.begin({})
+    (run.folder / "notes.txt").write_text("mine")
+    run.discard()
+    assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
+    earlier = Run(tmp_path / "earlier", tiny())
+    earlier.begin({})
+    Run.open(earlier.folder).discard()  # has not begun it
+    assert (earlier.folder / "config.json").is_file()
 
 
 def test_occupied_folders_are_refused_and_left_alone(run, tmp_path):
