@@ -28,7 +28,9 @@ def test_split_is_by_file(tmp_path):
 
 
 def test_split_of_paths(tmp_path):
-    paths = [write(tmp_path / f"{index}.png", seed=index % 3) for index in range(6)]
+    paths = [tmp_path / f"{index}.png" for index in range(6)]
+    for index, path in enumerate(paths):
+        write(path, seed=index % 3)
     train, test = split_files(paths, test_fraction=0.01)
     assert isinstance(train, list)
     assert (len(train), len(test)) == (4, 2)
@@ -37,7 +39,9 @@ def test_split_of_paths(tmp_path):
 
 
 def test_splits_that_cannot_be(tmp_path):
-    paths = [write(tmp_path / f"{index}.png") for index in range(2)]
+    paths = [tmp_path / f"{index}.png" for index in range(2)]
+    for path in paths:
+        write(path)
     with pytest.raises(InputError, match=r"two files that differ\. Received: 2 files, 1 different\."):
         split_files(paths)
     with pytest.raises(InputError, match=r"above 0 and below 1\. Received: 1\.0\."):
