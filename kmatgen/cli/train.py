@@ -77,7 +77,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
             run = training.train(config, folder, verbose)
     except KeyboardInterrupt:
         begun = (folder / CONFIG).is_file()
-        way_on = f"Go on with: kmatgen train --resume {folder}" if begun else "No epoch was finished; nothing is kept."
+        way_on = f"Go on with: kmatgen train --resume {folder}" if begun else "Training had not begun."
         click.echo(f"\nInterrupted. {way_on}", err=True)
         sys.exit(130)
     if not run.writes:

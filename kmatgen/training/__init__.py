@@ -35,6 +35,9 @@ _CACHE_BYTES = 2**30
 def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Run:
     """Train in a new folder, and leave a complete run there.
 
+    An interrupted training leaves what `resume` takes up; one that fails before its first epoch is over leaves the
+    folder as it was.
+
     Args:
         config: A resolved configuration, from `kmatgen.presets.resolve`.
         folder: A new or an empty folder.
@@ -42,8 +45,6 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
 
     Raises:
         InputError: The configuration, the data or the folder cannot be used; nothing was overwritten.
-
-    A training that ends before its first epoch does, by an error or an interrupt, leaves the folder as it was.
     """
     # First of all: several workers cannot be set up once TensorFlow has begun to work.
     strategy = distribute.strategy(config["strategy"])
@@ -57,7 +58,7 @@ def train(config: Config, folder: str | Path, verbose: str | int = "auto") -> Ru
     _check_agreement(strategy, run, source)
     try:
         return _fit(run, strategy, model, source, verbose)
-    except BaseException:
+    except Exception:
         # Several workers are started again together, and go on with what there is.
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             run.discard()
