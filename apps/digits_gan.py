@@ -24,6 +24,8 @@ from kmatgen.networks import dcgan_discriminator, dcgan_generator, mlp_discrimin
 from kmatgen.plotting import image_grid, training_figure
 
 SHAPE, CLASSES, EPOCHS_SHOWN = (32, 32, 1), {"classes": 10}, (1, 2, 4, 10, 50, 100)
+# Classes are learnt from real digits alone: from generated ones, too, both networks may agree on classes of their own.
+TERMS = {"acgan": [kg.AuxiliaryClassifier(fake=False)]}
 MODELS = {
     "vanilla": lambda: kg.GAN(mlp_generator(SHAPE), mlp_discriminator(SHAPE), seed=0),
     "dcgan": lambda: kg.DCGAN(dcgan_generator(SHAPE, filters=32), dcgan_discriminator(SHAPE, 32), seed=0),
@@ -31,7 +33,9 @@ MODELS = {
         dcgan_generator(SHAPE, filters=32, condition=CLASSES), dcgan_discriminator(SHAPE, 32, condition=CLASSES), seed=0
     ),
     "acgan": lambda: kg.ACGAN(
-        dcgan_generator(SHAPE, filters=32, condition=CLASSES), dcgan_discriminator(SHAPE, 32, classes=10), seed=0
+        dcgan_generator(SHAPE, filters=32, condition=CLASSES, conditioning="conditional_normalization"),
+        dcgan_discriminator(SHAPE, 32, classes=10),
+        seed=0,
     ),
     "infogan": lambda: kg.InfoGAN(
         dcgan_generator(SHAPE, filters=32, condition={"size": 12}),
@@ -87,7 +91,7 @@ def main() -> None:
         print(name)
         keras.utils.set_random_seed(0)
         model = MODELS[name]()
-        model.compile()
+        model.compile(terms=TERMS.get(name))
         labelled = model.condition_spec is not None and name != "infogan"
         data = (digits.images, digits.labels) if labelled else digits.images
         train = kg.data.batches(data, options.batch_size, d_steps=model.d_steps, seed=0, shuffle_buffer=60_000)

@@ -17,7 +17,7 @@ from kmatgen.cli.startup import import_tensorflow
 from kmatgen.run import CONFIG, Run
 
 # The study's VAE was made for colours: of grey grains and of steel it learns nothing, its divergence weighs too much.
-FAMILIES = {"vae": "vae_micrographs", "wgan_gp": "wgan_gp_64", "diffusion": "diffusion_64"}
+FAMILIES = {"vae": "vae_micrographs", "wgan_gp": "wgan_gp_small", "diffusion": "diffusion_64"}
 # A run ends by the clock, never by its epochs.
 ENDLESS = 1_000_000
 

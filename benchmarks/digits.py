@@ -2,7 +2,8 @@
 
 For each model: how many of the 10 classes are among 2,000 samples, how rare the rarest is, how sure the classifier
 is of the samples (beside how sure it is of held-out real digits), and for the ACGAN how many samples have the class
-that was asked for. A run that is there already goes on, up to the number of epochs.
+that was asked for and how much they vary within it: their mean distance, as a share of real digits'. A run that is
+there already goes on, up to the number of epochs.
 
     python benchmarks/digits.py --data mnist/ --epochs 30
 """
@@ -17,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from scipy.spatial.distance import pdist
 from turns import machine
 
 from kmatgen import presets, training
@@ -70,6 +72,12 @@ def judge(judging: keras.Model, samples: np.ndarray) -> tuple[np.ndarray, float]
     return probabilities.argmax(axis=1), float(probabilities.max(axis=1).mean())
 
 
+def variety(samples: np.ndarray, classes: np.ndarray, most: int = 150) -> float:
+    """Mean distance between samples of a class, the first `most`, over all classes."""
+    flat = [samples[classes == number][:most].reshape(-1, SIZE * SIZE) for number in np.unique(classes)]
+    return float(np.mean([pdist(each).mean() for each in flat]))
+
+
 def main() -> None:
     """Train the classifier and the models; print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,6 +95,7 @@ def main() -> None:
     print(
         f"classifier: {right:.1%} of {len(found)} held-out digits right, mean probability {certainty:.3f}", flush=True
     )
+    real_variety = variety(source.test, source.test_condition)
     for name in options.models:
         config = configuration(name, options.data, options.epochs, options.seed)
         run = trained(config, options.out / config["preset"])
@@ -100,6 +109,7 @@ def main() -> None:
             f"{name:<8} {(counts > 0).sum()} classes, the rarest {counts.min()} times, "
             f"mean probability {certainty:.3f}, "
             + ("" if asked is None else f"{(found == asked).mean():.1%} as asked, ")
+            + ("" if asked is None else f"variety {variety(samples, asked) / real_variety:.2f} of real digits', ")
             + f"{options.epochs} epochs in {run.read_json('metrics.json')['seconds']:.0f} s",
             flush=True,
         )

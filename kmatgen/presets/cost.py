@@ -18,10 +18,11 @@ SECONDS_PER_1000: dict[str, float] = {
     "autoencoder": 1.8,
     "dcgan_64": 3.2,
     "wgan_gp_64": 3.8,
+    "wgan_gp_small": 2.3,
     "sngan_64": 3.4,
     "wgan_gp_fraction": 3.9,
     "wgan_gp_phases": 6.2,
-    "acgan_32": 0.73,
+    "acgan_32": 0.89,
     "conditional_gan_32": 0.93,
     "diffusion_64": 7.4,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmatgen.presets.crystals import crystal_diffusion, crystal_vae, crystal_wgan_gp
 from kmatgen.presets.crystens import crystens_diffusion, crystens_gan, crystens_wgan_gp
-from kmatgen.presets.images import autoencoder, class_gan, fraction_gan, gan, image_diffusion, vae
+from kmatgen.presets.images import autoencoder, class_gan, fraction_gan, gan, image_diffusion, small_wgan_gp, vae
 from kmatgen.presets.settings import FROM_DATA, Config
 
 PRESETS: dict[str, tuple[str, Config]] = {
@@ -16,6 +16,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "autoencoder": ("the same networks without sampling: how well can they reconstruct at all", autoencoder()),
     "dcgan_64": ("DCGAN, the plain convolutional GAN: quick, and quick to collapse", gan("dcgan", "batch")),
     "wgan_gp_64": ("WGAN with gradient penalty: the steady one, 5 critic steps a step", gan("wgan_gp", "layer")),
+    "wgan_gp_small": ("the same for a laptop: narrow, one critic step a step, higher rates", small_wgan_gp()),
     "sngan_64": ("hinge loss and spectral normalisation: nearly as steady, much cheaper", gan("sngan", "spectral")),
     "wgan_gp_fraction": (
         "WGAN-GP asked for the fraction of the bright phase, for grey micrographs",
