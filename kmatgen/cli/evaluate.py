@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kmatgen.cli.serve import asked_for
 from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
@@ -20,6 +21,7 @@ def _options(function: Callable) -> Callable:
             click.option("--metric", "metrics", multiple=True, help="A metric; may be repeated.  [a dozen]"),
             click.option("-n", "n", type=click.IntRange(min=2), default=256, show_default=True, help="Samples."),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples, splits, intervals."),
+            asked_for,
             click.option("--segment", default="otsu", show_default=True, help="otsu, threshold or colours."),
             click.option("--features", default="pca_s2", show_default=True, help="pca_s2 or raw."),
             click.option("--pixel-size", type=float, help="Micrometres a pixel.  [that of the data]"),
@@ -43,6 +45,7 @@ def evaluate(model: Path, data: Path | None, out: Path | None, **options: Any) -
     Examples:
       kmatgen evaluate runs/vae
       kmatgen evaluate saved_models/my_steel --data micrographs/ --out judged/
+      kmatgen evaluate saved_models/wgan_gp_fraction --data micrographs/ --condition 0.3
       kmatgen evaluate samples/ --data micrographs/ --metric two_point --metric kid
     """
     from kmatgen.run import CONFIG

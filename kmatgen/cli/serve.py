@@ -20,17 +20,32 @@ _which = click.option(
 )
 
 
+def _from_json(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"--condition is written as JSON, such as 3, 0.25 or [0.2, 0.3]. Received: {text!r}."
+        ) from error
+
+
+asked_for = click.option(
+    "--condition",
+    metavar="JSON",
+    callback=_from_json,
+    help="What to ask for: a class, a fraction, or a list with one a sample.",
+)
+
+
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same samples.")
-@click.option("--condition", metavar="JSON", help="What to ask for: a class, a fraction, or a list with one a sample.")
+@asked_for
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a diffusion model.  [the model's]")
 @_which
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
-def sample(
-    model: Path, n: int, seed: int, condition: str | None, steps: int | None, which: str, out: Path | None
-) -> None:
+def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, which: str, out: Path | None) -> None:
     """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
 
     \b
@@ -40,12 +55,11 @@ def sample(
       kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
       kmatgen sample runs/diffusion_64 --steps 20
     """
-    asked = None if condition is None else _from_json(condition)
     import_tensorflow()
     from kmatgen.sampling import write_samples
 
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    write_samples(model, n, seed, folder, asked, which, steps)
+    write_samples(model, n, seed, folder, condition, which, steps)
     click.echo(f"{n} samples: {folder}")
 
 
@@ -53,15 +67,6 @@ def asking_for(config: dict[str, Any]) -> str:
     """The option with which samples of a run are asked for something, for an example; empty where they need not be."""
     examples = {"class": " --condition 0", "phase_fraction": " --condition 0.3"}
     return examples.get(config["data"]["condition"], "")
-
-
-def _from_json(condition: str) -> Any:
-    try:
-        return json.loads(condition)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"--condition is written as JSON, such as 3, 0.25 or [0.2, 0.3]. Received: {condition!r}."
-        ) from error
 
 
 @click.command()

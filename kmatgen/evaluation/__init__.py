@@ -79,7 +79,8 @@ def evaluate(
     """
     crystals = open_real_crystals(data, seed)
     if crystals is not None:
-        return evaluate_crystals(draw_crystals(model, n, seed), crystals, score_names(metrics), seed, cache=cache)
+        made = draw_crystals(model, n, seed, condition)
+        return evaluate_crystals(made, crystals, score_names(metrics), seed, cache=cache)
     chosen = get_metrics(metrics)
     samples = draw_samples(model, n, seed, condition)
     judge = open_judge(

@@ -29,6 +29,7 @@ def compare_models(
     metrics: str | Metric | Sequence[str | Metric] = DEFAULT,
     n: int = 256,
     seed: int = 0,
+    condition: Any = None,
     **options: Any,
 ) -> tuple[dict[str, Evaluation], Path | None]:
     """Judge models one after the other.
@@ -41,6 +42,7 @@ def compare_models(
         metrics: As in `kmatgen.evaluate`.
         n: As in `kmatgen.evaluate`.
         seed: As in `kmatgen.evaluate`.
+        condition: What all models are asked for, as in `kmatgen.evaluate`.
         **options: `segment`, `features` and `pixel_size`, as in `kmatgen.evaluate`.
 
     Returns:
@@ -53,9 +55,9 @@ def compare_models(
         folder = _checked(Path(folder))
     real = open_real_crystals(data, seed)
     if real is not None:
-        return _compare_crystals(models, real, folder, metrics, n, seed)
+        return _compare_crystals(models, real, folder, metrics, n, seed, condition)
     chosen = get_metrics(metrics)
-    samples = {name: draw_samples(model, n, seed) for name, model in models.items()}
+    samples = {name: draw_samples(model, n, seed, condition) for name, model in models.items()}
     first_name, first = next(iter(samples.items()))
     for name, values in samples.items():
         check_same_shape(first_name, first, name, values)
@@ -75,9 +77,10 @@ def _compare_crystals(
     metrics: str | Metric | Sequence[str | Metric],
     n: int,
     seed: int,
+    condition: Any,
 ) -> tuple[dict[str, Evaluation], Path | None]:
     names = score_names(metrics)
-    crystals = {name: draw_crystals(model, n, seed) for name, model in models.items()}
+    crystals = {name: draw_crystals(model, n, seed, condition) for name, model in models.items()}
     cache = None if folder is None else folder / "cache"
     tables = {name: evaluate_crystals(table, real, names, seed, cache=cache) for name, table in crystals.items()}
     if folder is None:

@@ -81,24 +81,26 @@ def open_real_crystals(data: Any, seed: int) -> RealCrystals | None:
     return None
 
 
-def draw_crystals(model: Any, n: int, seed: int) -> CrystalTable:
+def draw_crystals(model: Any, n: int, seed: int, condition: Any = None) -> CrystalTable:
     """Crystals of a model, of the folder of a run, of a SavedModel or of samples, or as they are given.
 
     Raises:
-        InputError: What is generated are no crystals.
+        InputError: What is generated are no crystals, or samples that are there already are asked for something.
     """
     from kmatgen.data.crystal_entries import holds_crystals
     from kmatgen.data.crystals import read_crystals
-    from kmatgen.evaluation.inputs import open_samples
+    from kmatgen.evaluation.inputs import check_can_be_asked, open_samples
     from kmatgen.run import holds_model
 
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        is_read = not holds_model(path) and holds_crystals(str(path)) and path.suffix != ".npz"
+        model = read_crystals(path).table if is_read else open_samples(path)
+    check_can_be_asked(model, condition)
     if isinstance(model, CrystalTable):
         return model[:n]
-    if isinstance(model, (str, Path)):
-        if not holds_model(model) and holds_crystals(str(model)) and Path(model).suffix != ".npz":
-            return read_crystals(model).table[:n]
-        model = open_samples(Path(model))
-    samples = model.generate(n, seed=seed) if hasattr(model, "generate") else model
+    asked = {} if condition is None else {"condition": condition}
+    samples = model.generate(n, seed=seed, **asked) if hasattr(model, "generate") else model
     if not are_crystals(samples):
         raise InputError(f"Crystals are judged by crystals. Received: samples of {type(samples).__name__}.")
     return keep_crystals(samples).table

@@ -83,7 +83,7 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
     """Samples of a model, of a run, of a SavedModel, of a folder of images, or as they are given.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or samples that are there already are asked for something.
     """
     if isinstance(model, (str, Path)):
         path, model = Path(model), open_samples(Path(model))
@@ -93,8 +93,15 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
             condition = model.example_condition(n)
         asked = {} if condition is None else {"condition": condition}
         return as_samples("generated", model.generate(n, seed=seed, **asked))
+    check_can_be_asked(model, condition)
     samples = as_samples("generated", model)
     return samples if len(samples) <= n else samples[np.random.default_rng(seed).permutation(len(samples))[:n]]
+
+
+def check_can_be_asked(model: Any, condition: Any) -> None:
+    """Refuse a condition for samples that were made already."""
+    if condition is not None and not hasattr(model, "generate"):
+        raise InputError(f"Only a model is asked for a condition; samples are what they are. Received: {condition!r}.")
 
 
 def _conditions_of_run(path: Path, model: Any, n: int) -> np.ndarray | None:

@@ -72,6 +72,11 @@ def test_a_conditional_gan_from_training_to_export(capsys, tmp_path):
     main(["sample", "saved_models/wgan_gp_phases", "-n", "3", "--condition", "[0.3]", "--out", "served"])
     ours, served = (np.load(tmp_path / folder / "samples.npz")["samples"] for folder in ("ours", "served"))
     np.testing.assert_allclose(served, ours, atol=1e-5)
+    judged = "evaluate", "saved_models/wgan_gp_phases", "--data", "runs/wgan_gp_phases", "-n", "4"
+    main([*judged, "--metric", "phase_fraction", "--condition", "0.3"])
+    assert "generated 4" in capsys.readouterr().out
+    assert "needs a condition of shape (1,)" in fails(capsys, *judged)
+    assert "Received: 'much'" in fails(capsys, *judged, "--condition", "much")
     assert "needs a condition of shape (1,)" in fails(capsys, "sample", "saved_models/wgan_gp_phases")
     assert "Received: 'much'" in fails(capsys, "sample", "saved_models/wgan_gp_phases", "--condition", "much")
 

@@ -3,14 +3,18 @@ import re
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import kmatgen as kg
-from kmatgen.evaluation import open_judge
+from kmatgen.evaluation import Metric, open_judge
 from kmatgen.evaluation.compare import compare_models, comparison_text
 from kmatgen.evaluation.inputs import draw_samples, open_real
 from tests.evaluation.discs import TEST, TRAIN, blobs, write_discs
 
 METRICS = ["two_point", "phase_fraction", "chord_length", "grain_size", "memorisation"]
+
+
+GREY = Metric("grey", "difference of mean grey levels", lambda view: view.grey, lambda r, g: abs(r.mean() - g.mean()))
 
 
 @pytest.fixture
@@ -71,3 +75,19 @@ def test_samples_from_files(tmp_path, folder):
     np.savez(tmp_path / "other.npz", x=TEST)
     with pytest.raises(kg.InputError, match="has the entry 'samples'"):
         draw_samples(tmp_path / "other.npz", 3, 0)
+
+
+@pytest.mark.parametrize("fractions", [0.25, [0.25] * 6])
+def test_what_models_are_asked_for(fractions):
+    class Levels:
+        """Gives images of the grey level that is asked for."""
+
+        def generate(self, n, condition=None, *, seed):
+            return np.broadcast_to(np.reshape(condition, (-1, 1, 1, 1)), (n, 8, 8, 1)).astype(np.float32)
+
+    real = np.full((12, 8, 8, 1), 0.75, np.float32)
+    real[:, 0, 0] = 0.5  # Otsu needs two levels
+    tables, _ = compare_models({"levels": Levels()}, real, None, [GREY], n=6, condition=fractions)
+    assert_allclose(tables["levels"]["grey"].value, real.mean() - 0.25, rtol=1e-6)
+    with pytest.raises(kg.InputError, match=r"Only a model is asked for a condition.*Received: 0\.25\."):
+        compare_models({"samples": real}, real, None, [GREY], n=6, condition=0.25)
