@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import kmatgen
 from kmatgen.errors import InputError
+from kmatgen.models.requirements import explained
 from kmatgen.models.structures import check_class_range, check_rows
 
 MANIFEST = "manifest.json"
@@ -169,7 +170,9 @@ class ServedModel:
         parts = []
         for start, chunk in zip(starts, _chunk_seeds(seed, len(starts)), strict=True):
             given = {"n": tf.constant(min(batch_size, n - start)), "seed": tf.constant(chunk), **settings}
-            parts.append(sample(**given, **{key: values[start : start + batch_size] for key, values in rows.items()}))
+            asked = {key: values[start : start + batch_size] for key, values in rows.items()}
+            with explained():
+                parts.append(sample(**given, **asked))
         joined = {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
         return joined["sample"] if set(joined) == {"sample"} else joined
 

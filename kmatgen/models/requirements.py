@@ -12,6 +12,8 @@ import tensorflow as tf
 from kmatgen.errors import InputError
 
 _FAILED = re.compile(r"assertion failed: \[InputError: ([^\n]*)\]")
+# What an embedding says of a class that it does not have; on a GPU it says nothing and takes zeros.
+_UNKNOWN = re.compile(r"indices\[[^]]*\] = (-?\d+) is not in \[0, (\d+)\)")
 
 
 def require(condition: tf.Tensor | bool, sentence: str, *values: Any, of: Any) -> Any:
@@ -42,14 +44,18 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """A context that turns TensorFlow's report of a failed `require` into its one sentence.
+    """A context that turns TensorFlow's report of a failed `require`, or of an unknown class, into one sentence.
 
     Raises:
-        InputError: A requirement failed inside.
+        InputError: A requirement failed inside, or a condition is a class that a network does not know.
     """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
+        unknown = _UNKNOWN.search(error.message)
+        if unknown:
+            classes = f"0 to {int(unknown[2]) - 1}"
+            raise InputError(f"The classes of this condition are {classes}. Received: {unknown[1]}.") from error
         found = _FAILED.search(error.message)
         if found is None:
             raise

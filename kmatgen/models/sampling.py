@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.errors import InputError
+from kmatgen.models.requirements import explained
 from kmatgen.models.structures import check_class_range, check_rows, fed, length_of, rows_of
 from kmatgen.seeds import fold_seed, sample_seed
 
@@ -201,7 +202,7 @@ class Sampler:
     def run_in_batches(self, function: Callable, *inputs: Any, batch_size: int = 64) -> Any:
         """Apply a traced function to `batch_size` rows at a time, with averaged weights, and join the results."""
         slices = [slice(start, start + batch_size) for start in range(0, int(length_of(inputs[0])), batch_size)]
-        with self.averaged_weights():
+        with self.averaged_weights(), explained():
             parts = [function(*(rows_of(given, rows) for given in inputs)) for rows in slices]
         return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)
 

@@ -1,3 +1,4 @@
+import keras
 import pytest
 import tensorflow as tf
 
@@ -25,3 +26,9 @@ def test_a_failed_requirement_is_one_sentence(eagerly):
 def test_other_errors_stay():
     with pytest.raises(tf.errors.InvalidArgumentError), explained():
         tf.reshape(tf.zeros(3), (2,))
+
+
+def test_a_class_that_a_network_does_not_know():
+    embed = tf.function(keras.layers.Embedding(3, 2))
+    with pytest.raises(kg.InputError, match=r"^The classes of this condition are 0 to 2\. Received: 3\.$"), explained():
+        embed(tf.constant([0, 3]))
