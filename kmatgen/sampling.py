@@ -10,7 +10,7 @@ import numpy as np
 
 from kmatgen.crystals.files import write_crystals
 from kmatgen.errors import InputError
-from kmatgen.export import ServedModel
+from kmatgen.export import ServedModel, read_manifest
 from kmatgen.plotting import image_grid, to_picture
 from kmatgen.plotting.crystals import sample_grid
 from kmatgen.representations.base import are_crystals, keep_crystals
@@ -83,6 +83,27 @@ def write_samples(
     for index, image in enumerate(samples):
         to_picture(image).save(folder / f"sample_{index:0{width}d}.png")
     image_grid(samples[:256], folder / "grid.png")
+
+
+def beyond_data(model: str | Path, condition: Any) -> str | None:
+    """A sentence for whoever asks for phase fractions that are far from those of held-out images; else None.
+
+    Args:
+        model: Folder of a run or of a SavedModel.
+        condition: What was asked for.
+    """
+    is_run = (Path(model) / CONFIG).is_file()
+    data = Run.open(model).read_json("data.json") if is_run else read_manifest(model).get("data", {})
+    if condition is None or "phase_fractions" not in data:
+        return None
+    least, most = map(np.asarray, data["phase_fractions"])
+    asked = np.asarray(condition)
+    # Training images, of which there are more, reach a little farther.
+    margin = (most - least) / 4
+    if np.all((asked >= least - margin) & (asked <= most + margin)):
+        return None
+    ranges = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(least, most, strict=True))
+    return f"Held-out images have phase fractions from {ranges}; what lies beyond is a guess. Asked: {condition}."
 
 
 def export_run(run: Run, folder: str | Path, which: str = "last") -> None:

@@ -56,10 +56,13 @@ def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, wh
       kmatgen sample runs/diffusion_64 --steps 20
     """
     import_tensorflow()
-    from kmatgen.sampling import write_samples
+    from kmatgen.sampling import beyond_data, write_samples
 
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
     write_samples(model, n, seed, folder, condition, which, steps)
+    warning = beyond_data(model, condition)
+    if warning:
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(f"{n} samples: {folder}")
 
 

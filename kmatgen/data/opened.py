@@ -131,7 +131,11 @@ def with_phase_fractions(source: Source, threshold: float | None = None) -> Sour
     fractions = np.stack([phase_fraction(tf.constant(sample), level).numpy() for sample in source.test])
     return source._replace(
         train=source.train.map(measured, num_parallel_calls=tf.data.AUTOTUNE),
-        description={**source.description, "phase_threshold": level},
+        description={
+            **source.description,
+            "phase_threshold": level,
+            "phase_fractions": [fractions.min(axis=0).tolist(), fractions.max(axis=0).tolist()],
+        },
         test_condition=fractions,
         condition={"size": fractions.shape[1]},
         threshold=level,

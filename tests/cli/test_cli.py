@@ -68,10 +68,14 @@ def test_a_conditional_gan_from_training_to_export(capsys, tmp_path):
     options += [part for path, value in small.items() for part in ("--set", f"{path}={value}")]
     main(["train", "wgan_gp_phases", *options])
     main(["sample", "runs/wgan_gp_phases", "-n", "3", "--condition", "0.3", "--out", "ours"])
+    assert "Warning" not in capsys.readouterr().err
     main(["export", "runs/wgan_gp_phases"])
     main(["sample", "saved_models/wgan_gp_phases", "-n", "3", "--condition", "[0.3]", "--out", "served"])
     ours, served = (np.load(tmp_path / folder / "samples.npz")["samples"] for folder in ("ours", "served"))
     np.testing.assert_allclose(served, ours, atol=1e-5)
+    for model, out in (("runs/wgan_gp_phases", "run_beyond"), ("saved_models/wgan_gp_phases", "served_beyond")):
+        main(["sample", model, "-n", "2", "--condition", "[0.3, 5]", "--out", out])
+        assert "what lies beyond is a guess. Asked: [0.3, 5]." in capsys.readouterr().err
     judged = "evaluate", "saved_models/wgan_gp_phases", "--data", "runs/wgan_gp_phases", "-n", "4"
     main([*judged, "--metric", "phase_fraction", "--condition", "0.3"])
     assert "generated 4" in capsys.readouterr().out
