@@ -101,6 +101,8 @@ def report_refused(description: dict[str, Any]) -> None:
 
 def _one_line(value: Any) -> str:
     if isinstance(value, dict) and {"min", "max"} <= value.keys():
+        if value["min"] is None:
+            return "unknown"
         known = f"known for {value['known']}: " if "known" in value else ""
         return known + f"{_short(value['min'])} to {_short(value['max'])}, median {_short(value['median'])}"
     if isinstance(value, dict):

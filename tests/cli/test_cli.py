@@ -113,6 +113,7 @@ def test_data_describes(capsys, micrographs):
     text = capsys.readouterr().out
     assert "64 x 48" in text
     assert "uint8" in text
+    assert "pixel size um      unknown" in text
     main(["data", str(micrographs), "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 5
 
