@@ -67,6 +67,11 @@ def _options() -> argparse.Namespace:
         )
     if not all("=" in wish for wish in options.ask):
         raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {' '.join(options.ask)}.")
+    unknown = {wish.partition("=")[0] for wish in options.ask} - {*options.conditions, *options.properties}
+    if unknown:
+        raise InputError(
+            f"--ask is for what --conditions or --properties make it learn. Received: {', '.join(sorted(unknown))}."
+        )
     return options
 
 

@@ -90,9 +90,20 @@ def test_microstructure_anomalies(tmp_path, monkeypatch, capsys, rng):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"areas.json", "roc.png", "vae_heat_maps.png"}
 
 
-def test_crystal_generation_refuses_what_makes_no_sense(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--family", "vae", "--representation", "crystens"],
+            "diffusion of crystens. Received: --family vae --representation crystens.",
+        ),
+        (["--ask", "band_gap=1.5"], "--conditions or --properties make it learn. Received: band_gap."),
+    ],
+)
+def test_crystal_generation_refuses_what_makes_no_sense(arguments, sentence, tmp_path, monkeypatch, capsys):
+    """Before it trains."""
     with pytest.raises(SystemExit) as stop:
-        run(monkeypatch, tmp_path, "crystal_generation.py", "--family", "vae", "--representation", "crystens")
+        run(monkeypatch, tmp_path, "crystal_generation.py", *arguments)
     assert stop.value.code == 2
-    assert "diffusion of crystens. Received: --family vae --representation crystens." in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
