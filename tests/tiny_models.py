@@ -29,6 +29,8 @@ class Case(NamedTuple):
     classes: int | None = None
     # Makes n samples, or pairs of samples and conditions, where these are no images.
     make_data: Callable | None = None
+    # What else to compile with where updates are compared.
+    sgd: dict | None = None
 
     def data(self, n=32):
         """Samples, or pairs of samples and conditions."""
@@ -43,7 +45,7 @@ class Case(NamedTuple):
     def with_sgd(self, rate=0.01):
         """Compile arguments for comparing updates: Adam would hide a factor in the gradients."""
         steps = {"d_steps": 2} if "d_steps" in self.compile else {}
-        return {role: keras.optimizers.SGD(rate) for role in self.optimizers} | steps
+        return {role: keras.optimizers.SGD(rate) for role in self.optimizers} | steps | (self.sgd or {})
 
     def condition(self, n):
         """What to ask `generate` for."""
@@ -100,7 +102,7 @@ def quiet_gan_networks(classes=None, head=False):
 FOUR = {"classes": 4}
 
 
-def gan_case(cls, networks=None, quiet=None, classes=None, **compile):
+def gan_case(cls, networks=None, quiet=None, classes=None, sgd=None, **compile):
     """A row of the adversarial family."""
     networks, quiet = networks or {}, {} if quiet is None else quiet
     return Case(
@@ -110,6 +112,7 @@ def gan_case(cls, networks=None, quiet=None, classes=None, **compile):
         ("g_optimizer", "d_optimizer"),
         "g_loss",
         classes,
+        sgd=sgd,
     )
 
 
@@ -221,7 +224,8 @@ MODELS = {
     "acgan": gan_case(kg.ACGAN, {"generator": {"condition": FOUR}, "classes": 4}, {"classes": 4, "head": True}, 4),
     "dcgan": gan_case(kg.DCGAN),
     "lsgan": gan_case(kg.LSGAN),
-    "wgan": gan_case(kg.WGAN, d_steps=2),
+    # Clipped as usual the weights would show nothing of an update.
+    "wgan": gan_case(kg.WGAN, sgd={"terms": [kg.WeightClipping(10.0)]}, d_steps=2),
     "sngan": gan_case(kg.SNGAN, {"normalization": "spectral"}),
     "conditional_gan": gan_case(
         kg.ConditionalGAN, {"generator": {"condition": FOUR}, "condition": FOUR}, {"classes": 4}, 4

@@ -47,10 +47,21 @@ class AdversarialSampler(Sampler):
         """The term that draws the conditions itself, as InfoGAN's does, or None."""
         return next((term for term in self.terms if hasattr(term, "draw_condition")), None)
 
+    @property
+    def draws_all_conditions(self) -> bool:
+        """Whether samples can be drawn without asking for anything: a prior or a term draws what could be asked for."""
+        return self.drawing_term is not None or super().draws_all_conditions
+
+    def drawn_condition(self, n: tf.Tensor | int, seed: tf.Tensor | int) -> Any:
+        """Conditions from the term that has some to draw, else from the prior."""
+        if self.drawing_term is not None:
+            return self.drawing_term.draw_condition(n, tf.stack([tf.cast(seed, tf.int32), 1]))
+        return super().drawn_condition(n, seed)
+
     def check_condition(self, condition: Any, n: int, seed: int | None) -> Any:
         """As for any model; what is not given is drawn by the term that has conditions to draw."""
-        if condition is None and self.drawing_term is not None:
-            return self.drawing_term.draw_condition(n, tf.constant([seed, 1]))
+        if condition is None and seed is not None and self.drawing_term is not None:
+            return self.drawn_condition(n, seed)
         return super().check_condition(condition, n, seed)
 
     def score(self, samples: Any, condition: Any = None, batch_size: int = 64) -> np.ndarray:

@@ -209,7 +209,7 @@ class Sampler:
     def signatures(self) -> Signatures:
         """What an exported model can be asked: `serving_default`, `sample`, and the family's own.
 
-        Where a prior draws the conditions `sample` takes none, and `sample_for` does.
+        Where a prior, or a term as InfoGAN's, draws the conditions `sample` takes none, and `sample_for` does.
         """
 
         def sample(n: tf.Tensor, seed: tf.Tensor, *given: tf.Tensor) -> dict[str, tf.Tensor]:
