@@ -119,6 +119,9 @@ def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     missing = [tag for tag in _CELL if block.find_value(tag) is None]
     if missing:
         raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
+    if not math.isfinite(sum(structure.cell.parameters)):
+        wrong = next(tag for tag, size in zip(_CELL, structure.cell.parameters, strict=True) if not math.isfinite(size))
+        raise Refusal(UNREADABLE, f"{wrong} is no number: {block.find_value(wrong)}.")
     numbers, occupancies, coords = _columns(structure.sites)
     # One sum over all coordinates is not finite if one of them is not.
     full = min(occupancies) >= 1.0 - _FULL and max(occupancies) <= 1.0 + _FULL

@@ -126,6 +126,8 @@ def test_characters_beyond_ascii(encoding):
         (cif().replace("fract", "Cartn"), "missing coordinates", "no fractional coordinates"),
         (cif(("Qq Qq1 0 0 0 1",)), "unknown element", "Site Qq1 holds 'Qq'"),
         (cif(("Na Na1 0 0 0 0.5", "K K1 0 0 0 0.5")), "disordered", "Site Na1 has an occupancy of 0.5"),
+        (cif(cell=("large", 4, 4, 90, 90, 90)), "unreadable", "_cell_length_a is no number: large"),
+        (cif(cell=(4, 4, 4, 90, "?", 90)), "unreadable", "_cell_angle_beta is no number: ?"),
         (cif(cell=(None, 4, 4, 90, 90, 90)), "zero volume", "_cell_length_a is missing"),
         (cif([f"Na Na{row} {row / 10_000} 0 0 1" for row in range(10_000)], symmetry=""), "too many sites", "10000"),
         (cif([*ROCK_SALT_SITES, "O O1 0.06 0.16 0.27 1"]), "too many sites", "200 sites; at most 128"),
