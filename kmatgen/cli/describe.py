@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
 _MOST_COUNTS = 12  # of a line
@@ -72,6 +73,7 @@ def presets() -> None:
     Example:
       kmatgen presets
     """
+    import_tensorflow()
     from kmatgen.presets import PRESETS
     from kmatgen.presets.cost import SECONDS_PER_1000, parameters
 
