@@ -16,6 +16,7 @@ from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real, check_same_shape
 from kmatgen.evaluation.metric import Described, Metric
 from kmatgen.evaluation.resampling import floor_values, interval
+from kmatgen.evaluation.statistical import patterns
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.evaluation.view import Eye, Settings, View, as_samples
 from kmatgen.metrics.frechet import FewSamplesWarning
@@ -162,7 +163,7 @@ class Judge:
         return score, list(dict.fromkeys(str(entry.message) for entry in caught))
 
     def nearest(self, generated: np.ndarray, pairs: int = 8) -> NearestTraining:
-        """How near samples come to training samples, and which pairs are closest.
+        """How near the patterns of samples come to those of training samples, and which pairs are closest.
 
         Raises:
             InputError: The training samples are not known, or there are too few held-out ones.
@@ -172,8 +173,8 @@ class Judge:
                 "Memorisation needs the samples that the model was trained on; give the run as the data, or a pair "
                 f"of training and held-out samples. Received: {len(self.real.held_out)} real samples alone."
             )
-        flat = [part.reshape(len(part), -1) for part in (self.real.others, self.real.held_out, generated)]
-        return nearest_training(*flat, pairs=pairs)
+        parts = (self.real.others, self.real.held_out, generated)
+        return nearest_training(*map(patterns, parts), pairs=pairs)
 
     def _memorisation(self, generated: View, common: Mapping[str, str]) -> Score:
         """The share of samples that are too near; its floor is the share of held-out ones, by definition."""

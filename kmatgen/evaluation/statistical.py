@@ -20,6 +20,8 @@ _NEIGHBOURS = 5
 _FEW_SUBSETS = 2
 # Pairs of images that a diversity is the mean of.
 _PAIRS = 250
+# Standard deviation below which a sample has no pattern: a quarter of a grey level of 8 bits.
+_CONTRAST = 1e-3
 # Unbiased estimates scatter around 0 and may lie below it.
 _ANY = (-np.inf, np.inf)
 
@@ -61,9 +63,21 @@ def _diversity_gap(real: Described, generated: Described) -> float:
     return abs(_diversity(generated) - _diversity(real))
 
 
-def pixels(view: View) -> Described:
-    """The values of each sample as one vector."""
-    return view.samples.reshape(len(view.samples), -1)
+def patterns(samples: np.ndarray) -> np.ndarray:
+    """Each sample as one vector of mean 0 and variance 1: what a copy keeps, also one that is darker or paler.
+
+    By their plain pixels smooth samples, as those of a blurred model, would be near to every smooth image.
+
+    Args:
+        samples: `(n, ..., channels)` in [0, 1].
+    """
+    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    flat -= flat.mean(axis=1, keepdims=True)
+    return flat / np.maximum(flat.std(axis=1, keepdims=True), _CONTRAST)
+
+
+def _patterns(view: View) -> Described:
+    return patterns(view.samples)
 
 
 def _share_too_near(real: Described, generated: Described, training: Described) -> float:
@@ -89,7 +103,7 @@ STATISTICAL = (
     Metric(
         "memorisation",
         "share of samples nearer to a training sample than 99 % of held-out ones are",
-        pixels,
+        _patterns,
         _share_too_near,
         bounds=(0.0, 1.0),
         training=True,

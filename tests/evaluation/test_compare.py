@@ -47,6 +47,7 @@ def test_copies_of_training_samples_are_found():
     assert score.baselines == {"training images": 1.0, "shuffled pixels": 0.0}
     assert judge.nearest(copies).copies == 10
     assert score.verdict == "failed: 10 near copies of training samples"
+    assert judge.nearest(0.1 + 0.5 * copies).copies == 10  # paler ones, too
     fresh = judge.evaluate(blobs(30, 6, 12), kg.evaluation.get_metrics("memorisation"))["memorisation"]
     assert fresh.value <= fresh.floor_range[1]
     assert fresh.verdict.startswith("passed")
