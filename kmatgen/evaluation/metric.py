@@ -22,6 +22,7 @@ DEFAULT = (
     "mmd",
     "prdc",
     "memorisation",
+    "memorisation_patterns",
 )
 
 # What describes n samples: numbers (n, k), or an object array (n,) that holds an array of any length for each.

@@ -164,7 +164,7 @@ def _pairs(judge: Judge, samples: Mapping[str, np.ndarray], folder: Path) -> lis
     shown = []
     for index, (name, values) in enumerate(samples.items()):
         try:
-            found = judge.nearest(values, _PAIRS)
+            found = judge.nearest(values, pairs=_PAIRS)
         except InputError:
             continue
         chosen, training = found.pairs[:, 0], found.pairs[:, 1]

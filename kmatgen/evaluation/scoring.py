@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real, check_same_shape
 from kmatgen.evaluation.metric import Described, Metric
 from kmatgen.evaluation.resampling import floor_values, interval
-from kmatgen.evaluation.statistical import patterns
+from kmatgen.evaluation.statistical import pixels
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.evaluation.view import Eye, Settings, View, as_samples
 from kmatgen.metrics.frechet import FewSamplesWarning
@@ -156,14 +155,21 @@ class Judge:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FewSamplesWarning)
             try:
-                method = self._memorisation if metric.training else partial(self._score, metric)
-                score = method(generated, common)
+                method = self._memorisation if metric.training else self._score
+                score = method(metric, generated, common)
             except InputError as error:
                 score = Score(**common, reason=str(error))
         return score, list(dict.fromkeys(str(entry.message) for entry in caught))
 
-    def nearest(self, generated: np.ndarray, pairs: int = 8) -> NearestTraining:
-        """How near the patterns of samples come to those of training samples, and which pairs are closest.
+    def nearest(
+        self, generated: np.ndarray, describe: Callable[[View], Described] = pixels, pairs: int = 8
+    ) -> NearestTraining:
+        """How near samples come to training samples, and which pairs are closest.
+
+        Args:
+            generated: The samples.
+            describe: From a view of samples to the vectors between which distances are taken.
+            pairs: How many of the closest pairs.
 
         Raises:
             InputError: The training samples are not known, or there are too few held-out ones.
@@ -174,11 +180,11 @@ class Judge:
                 f"of training and held-out samples. Received: {len(self.real.held_out)} real samples alone."
             )
         parts = (self.real.others, self.real.held_out, generated)
-        return nearest_training(*map(patterns, parts), pairs=pairs)
+        return nearest_training(*(describe(View(part, self.eye)) for part in parts), pairs=pairs)
 
-    def _memorisation(self, generated: View, common: Mapping[str, str]) -> Score:
+    def _memorisation(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:
         """The share of samples that are too near; its floor is the share of held-out ones, by definition."""
-        found = self.nearest(generated.samples)
+        found = self.nearest(generated.samples, metric.describe)
         count = len(found.generated)
         ends = binomtest(round(found.share_below * count), count).proportion_ci(method="wilson")
         baselines = {RESAMPLED: self.real.others[: self.n], SHUFFLED: self.baseline_views[SHUFFLED].samples}
@@ -189,7 +195,7 @@ class Judge:
             high=float(ends.high),
             floor=float((found.held_out < found.threshold).mean()),
             floor_range=(0.0, found.share_allowed),
-            baselines={name: self.nearest(samples).share_below for name, samples in baselines.items()},
+            baselines={name: self.nearest(samples, metric.describe).share_below for name, samples in baselines.items()},
             generated=float(np.median(found.generated)),
             real=float(np.median(found.held_out)),
             outcome=_memorised(found),

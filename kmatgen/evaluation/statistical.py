@@ -63,21 +63,19 @@ def _diversity_gap(real: Described, generated: Described) -> float:
     return abs(_diversity(generated) - _diversity(real))
 
 
-def patterns(samples: np.ndarray) -> np.ndarray:
-    """Each sample as one vector of mean 0 and variance 1: what a copy keeps, also one that is darker or paler.
+def pixels(view: View) -> Described:
+    """The values of each sample as one vector."""
+    return view.samples.reshape(len(view.samples), -1)
 
-    By their plain pixels smooth samples, as those of a blurred model, would be near to every smooth image.
 
-    Args:
-        samples: `(n, ..., channels)` in [0, 1].
+def patterns(view: View) -> Described:
+    """The same with mean 0 and variance 1: what a copy keeps that is darker or paler.
+
+    By pixels smooth samples, as those of a blurred model, are near to every smooth image, without being copies.
     """
-    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    flat = pixels(view).astype(np.float64)
     flat -= flat.mean(axis=1, keepdims=True)
     return flat / np.maximum(flat.std(axis=1, keepdims=True), _CONTRAST)
-
-
-def _patterns(view: View) -> Described:
-    return patterns(view.samples)
 
 
 def _share_too_near(real: Described, generated: Described, training: Described) -> float:
@@ -103,7 +101,15 @@ STATISTICAL = (
     Metric(
         "memorisation",
         "share of samples nearer to a training sample than 99 % of held-out ones are",
-        _patterns,
+        pixels,
+        _share_too_near,
+        bounds=(0.0, 1.0),
+        training=True,
+    ),
+    Metric(
+        "memorisation_patterns",
+        "the same by patterns, whatever their brightness and contrast",
+        patterns,
         _share_too_near,
         bounds=(0.0, 1.0),
         training=True,

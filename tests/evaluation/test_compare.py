@@ -9,6 +9,7 @@ import kmatgen as kg
 from kmatgen.evaluation import Metric, open_judge
 from kmatgen.evaluation.compare import compare_models, comparison_text
 from kmatgen.evaluation.inputs import draw_samples, open_real
+from kmatgen.evaluation.statistical import patterns
 from tests.evaluation.discs import TEST, TRAIN, blobs, write_discs
 
 METRICS = ["two_point", "phase_fraction", "chord_length", "grain_size", "memorisation"]
@@ -47,7 +48,11 @@ def test_copies_of_training_samples_are_found():
     assert score.baselines == {"training images": 1.0, "shuffled pixels": 0.0}
     assert judge.nearest(copies).copies == 10
     assert score.verdict == "failed: 10 near copies of training samples"
-    assert judge.nearest(0.1 + 0.5 * copies).copies == 10  # paler ones, too
+    paler = 0.1 + 0.5 * copies
+    assert judge.nearest(paler).copies == 0  # by pixels they are others
+    assert judge.nearest(paler, patterns).copies == 10
+    score = judge.evaluate(paler, kg.evaluation.get_metrics("memorisation_patterns"))["memorisation_patterns"]
+    assert score.verdict == "failed: 10 near copies of training samples"
     fresh = judge.evaluate(blobs(30, 6, 12), kg.evaluation.get_metrics("memorisation"))["memorisation"]
     assert fresh.value <= fresh.floor_range[1]
     assert fresh.verdict.startswith("passed")

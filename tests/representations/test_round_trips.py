@@ -162,7 +162,7 @@ def real_crystals(collection):
 @pytest.mark.parametrize("collection", ["perov_5", "carbon_24"])
 @pytest.mark.parametrize("name", GEOMETRY)
 def test_gives_all_real_crystals_back(name, collection):
-    """Matches of pymatgen's StructureMatcher at the tolerances of CDVAE, and the errors that are promised."""
+    """100 % matches of pymatgen's StructureMatcher at the tolerances of CDVAE, and the errors that are promised."""
     table = real_crystals(collection)
     make, lengths, angles, coords = ALL[name]
     representation = make()
@@ -175,8 +175,10 @@ def test_gives_all_real_crystals_back(name, collection):
     largest = [errors[:, :3].max(), errors[:, 3:].max(), largest_coordinate_error(decoded.table, table)]
     print(f"{name} on {collection}: {largest[0]:.1e} A, {largest[1]:.1e} degrees, {largest[2]:.1e} of a cell")
     assert (np.array(largest) <= np.array([lengths, angles, coords]) * 1.001).all()
-    matcher = StructureMatcher(ltol=0.3, stol=0.5, angle_tol=10)
+    tolerances = {"ltol": 0.3, "stol": 0.5, "angle_tol": 10}
+    matchers = [StructureMatcher(**tolerances)]
+    if lengths > 1e-3:
+        # What was rounded to 8 bits may have another primitive cell; then the cells as they are have to match.
+        matchers.append(StructureMatcher(**tolerances, primitive_cell=False))
     pairs = zip(decoded.table.structures(), table.structures(), strict=True)
-    # Rounded to 8 bits, one of 2,032 carbon crystals has another primitive cell, which is what pymatgen compares.
-    missed = 1 if (name, collection) == ("xtal_image_data", "carbon_24") else 0
-    assert sum(matcher.fit(*pair) for pair in pairs) == len(table) - missed
+    assert sum(any(matcher.fit(*pair) for matcher in matchers) for pair in pairs) == len(table)
