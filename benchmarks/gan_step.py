@@ -34,9 +34,9 @@ def networks(kind: str) -> tuple[keras.Model, keras.Model]:
 
 
 def data_for(batch: int, d_steps: int) -> tf.data.Dataset:
-    """Random images: only the time counts."""
+    """Random images, for both sides the same way: only the time of steps counts."""
     images = np.random.default_rng(0).random((STEPS * batch * d_steps, *SHAPE), np.float32)
-    return tf.data.Dataset.from_tensor_slices(images).batch(batch * d_steps, drop_remainder=True).cache()
+    return kg.data.batches(images, batch, seed=None, d_steps=d_steps)
 
 
 def with_kmatgen(kind: str, batch: int, d_steps: int) -> Work:

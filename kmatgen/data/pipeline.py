@@ -14,6 +14,8 @@ from kmatgen.errors import InputError
 
 # Batches among which samples that are alike are put together.
 _WINDOW = 16
+# Batches made ready while a step runs.
+_AHEAD = 2
 
 
 def batches(
@@ -65,7 +67,7 @@ def batches(
         return epoch.batch(size, drop_remainder=drop_remainder, num_parallel_calls=tf.data.AUTOTUNE)
 
     if seed is None:
-        return _shared_by_row(batched(samples).prefetch(tf.data.AUTOTUNE))
+        return _as_trained_on(batched(samples).prefetch(_AHEAD))
     buffer = min(shuffle_buffer, count) if count > 0 else shuffle_buffer
 
     def mixed(order: tf.Tensor) -> tf.data.Dataset:
@@ -79,7 +81,7 @@ def batches(
     if count > 0:
         length = count // size if drop_remainder else -(-count // size)
         result = result.apply(tf.data.experimental.assert_cardinality(length))
-    return _shared_by_row(result.prefetch(tf.data.AUTOTUNE))
+    return _as_trained_on(result.prefetch(_AHEAD))
 
 
 def _check_enough(count: int, least: int) -> None:
@@ -139,10 +141,14 @@ def _grouped(samples: tf.data.Dataset, alike: Callable[..., tf.Tensor], window: 
     return samples.batch(window).map(sort).unbatch()
 
 
-def _shared_by_row(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Several workers each take their rows of every batch; TensorFlow's own choice may be whole files instead."""
+def _as_trained_on(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """With TensorFlow's choices that suit neither several workers nor short epochs made otherwise."""
     options = tf.data.Options()
+    # Workers each take their rows of every batch; TensorFlow's own choice may be whole files instead.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    # The thread that tunes a pipeline often lets the end of an epoch wait for it, by up to 0.2 s. Without it what
+    # says AUTOTUNE runs on all cores, 16 at the most.
+    options.autotune.enabled = False
     return dataset.with_options(options)
 
 

@@ -50,6 +50,11 @@ def test_d_steps_gives_each_discriminator_step_fresh_data():
     assert_array_equal(np.sort(batch), np.arange(12))
 
 
+def test_no_thread_tunes_what_epochs_would_wait_for():
+    for seed in (None, 0):
+        assert batches(np.arange(6), 2, seed=seed).options().autotune.enabled is False
+
+
 def test_dicts_of_arrays():
     data = {"lattice": np.arange(6), "species": np.arange(6) * 10}
     for batch in batches(data, 3, seed=1).as_numpy_iterator():
