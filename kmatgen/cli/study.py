@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
 
@@ -66,6 +67,7 @@ def study(
     chosen = {path: value for path, value in given.items() if value is not None}
     chosen |= dict(parse_setting(text) for text in settings)
 
+    import_tensorflow()
     from kmatgen.study import failures, run_study
 
     try:
