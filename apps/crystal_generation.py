@@ -21,7 +21,7 @@ from typing import Any
 
 from kmatgen import presets
 from kmatgen.cli import run_or_explain
-from kmatgen.cli.startup import import_tensorflow
+from kmatgen.cli.startup import import_tensorflow, verbosity
 from kmatgen.errors import InputError
 
 # Presets of each representation start with this.
@@ -101,7 +101,7 @@ def main() -> None:
     from kmatgen.sampling import export_run
 
     run = training.train(
-        presets.resolve(REPRESENTATIONS[options.representation] + options.family, settings), options.out
+        presets.resolve(REPRESENTATIONS[options.representation] + options.family, settings), options.out, verbosity()
     )
     export_run(run, options.export)
     crystals = open_source(run.config["data"], options.seed).crystals

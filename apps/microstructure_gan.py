@@ -22,7 +22,7 @@ import numpy as np
 
 from kmatgen import presets
 from kmatgen.cli import run_or_explain
-from kmatgen.cli.startup import import_tensorflow
+from kmatgen.cli.startup import import_tensorflow, verbosity
 from kmatgen.plotting import image_grid
 from kmatgen.run import Run
 
@@ -108,7 +108,7 @@ def main() -> None:
     from kmatgen import training
     from kmatgen.sampling import export_run
 
-    run = training.train(configuration(options), options.out)
+    run = training.train(configuration(options), options.out, verbosity())
     export_run(run, options.export)
     tiled = tile(run, options.seed)
     asked = " --condition 0.3" if options.fraction and options.phases == 2 else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kmatgen import presets, study
 from kmatgen.cli import run_or_explain
-from kmatgen.cli.startup import import_tensorflow
+from kmatgen.cli.startup import import_tensorflow, verbosity
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     from kmatgen import training
     from kmatgen.sampling import export_run
 
-    run = training.train(presets.resolve("vae", {**settings, "seed": options.seed}), options.out)
+    run = training.train(presets.resolve("vae", {**settings, "seed": options.seed}), options.out, verbosity())
     export_run(run, options.export)
     print(f"""
 Report:      {run.folder / "report.html"}

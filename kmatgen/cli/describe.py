@@ -53,13 +53,16 @@ def data(
     else:
         from kmatgen.data.inspection import find_micrographs
 
-        description = find_micrographs(source, metadata=metadata, strict=strict, progress=not as_json).describe()
+        files = find_micrographs(source, metadata=metadata, strict=strict, progress=not as_json, mixed=True)
+        description = files.describe()
     if as_json:
         click.echo(json.dumps(description, indent=2))
         return
     for name, value in description.items():
         if name != "refused":
             click.echo(f"{name.replace('_', ' '):<18} {_one_line(value)}")
+    if len(description.get("channels", ())) > 1:
+        click.echo("These are trained on together with --channels 1 (luminance) or --channels 3 (colour).", err=True)
     report_refused(description)
 
 
@@ -106,7 +109,8 @@ def _one_line(value: Any) -> str:
         if value["min"] is None:
             return "unknown"
         known = f"known for {value['known']}: " if "known" in value else ""
-        return known + f"{_short(value['min'])} to {_short(value['max'])}, median {_short(value['median'])}"
+        middle = f", median {_short(value['median'])}" if "median" in value else ""
+        return known + f"{_short(value['min'])} to {_short(value['max'])}{middle}"
     if isinstance(value, dict):
         parts = [f"{name}: {_one_line(count)}" for name, count in value.items()]
         more = [f"and {len(parts) - _MOST_COUNTS} more"] if len(parts) > _MOST_COUNTS else []

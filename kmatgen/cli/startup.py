@@ -25,6 +25,11 @@ def import_tensorflow() -> None:
         import tensorflow  # noqa: F401
 
 
+def verbosity() -> str | int:
+    """Keras' `verbose` for a program: a bar that moves in a terminal, in a file or a pipe one line for each epoch."""
+    return "auto" if sys.stdout.isatty() else 2
+
+
 @contextlib.contextmanager
 def _without_chatter() -> Iterator[None]:
     """Hold back what anything writes to the standard error, then pass it on without the chatter."""

@@ -10,7 +10,7 @@ import click
 
 from kmatgen.cli.describe import report_refused
 from kmatgen.cli.serve import asking_for
-from kmatgen.cli.startup import import_tensorflow
+from kmatgen.cli.startup import import_tensorflow, verbosity
 from kmatgen.errors import InputError
 
 
@@ -69,7 +69,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
     from kmatgen.run import CONFIG
 
     folder = resumed or out or Path("runs") / preset
-    verbose: str | int = 0 if quiet else "auto"
+    verbose = 0 if quiet else verbosity()
     try:
         if config is None:
             run = training.resume(folder, {**wanted, **({"preset": preset} if preset else {})}, verbose)

@@ -61,7 +61,7 @@ def holds_crystals(source: str | os.PathLike[str]) -> bool:
 
     path = Path(source)
     if not path.is_dir():
-        return path.is_file() or str(source) == "prototypes"
+        return (path.is_file() and path.suffix.lower() not in IMAGES) or str(source) == "prototypes"
     crystals = sum(1 for _ in crystal_paths(path))
     images = sum(1 for file in path.rglob("*") if file.suffix.lower() in IMAGES)
     return crystals > images or (not images and any(path.glob("*.csv")))

@@ -13,12 +13,15 @@ from kmatgen.data.micrographs import Micrograph
 from kmatgen.data.reading import read_page
 from kmatgen.errors import InputError
 
+_DARKEST = 8  # of 255: an image that is nowhere brighter shows nothing
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow and TensorFlow convert
 
 
 def image_table(items: Sequence[Micrograph], scale: str) -> tuple[dict[str, np.ndarray], dict[str, np.generic]]:
     """What the graph must know of each image: columns, and what is the same for all, which need not be carried."""
     bounds = np.array([_bounds(item, scale) for item in items], np.float64)
+    if scale == "auto":
+        _check_brightness(items, bounds[:, 1])
     branches = {decoder: index for index, decoder in enumerate(_decoders(items))}
     table = {
         "path": np.array([os.fspath(item.path) for item in items], dtype=object),
@@ -59,7 +62,9 @@ def image_loader(
 
 
 def _bounds(item: Micrograph, scale: str) -> tuple[float, float]:
-    """The pixel values that become 0 and 1."""
+    """The pixel values that become 0 and 1. A mask of the integers 0 and 1 stays what it is, with any scale."""
+    if item.dtype.kind in "ui" and item.value_range[0] >= 0 and item.value_range[1] <= 1:
+        return 0.0, 1.0
     if scale == "type" and item.dtype.kind == "f":
         raise InputError(
             f"scale='type' is for integer pixels; use 'auto' or 'image'. Received: {item.path}, {item.dtype}."
@@ -69,6 +74,21 @@ def _bounds(item: Micrograph, scale: str) -> tuple[float, float]:
         return float(limits.min), float(limits.max)
     low, high = map(float, item.value_range)
     return low, high if high > low else low + 1.0
+
+
+def _check_brightness(items: Sequence[Micrograph], high: np.ndarray) -> None:
+    """Refuse images of 8 bits that would all be black: labels of phases, mostly.
+
+    Raises:
+        InputError: They would.
+    """
+    brightest = max(item.value_range[1] for item in items)
+    if brightest < _DARKEST and (high == 255).any():
+        raise InputError(
+            "Images of 8 bits are divided by 255, which would leave these black; train with --set "
+            "data.micrographs.scale=image, in Python with scale='image', to stretch each from its least to its "
+            f"greatest value. Received: {items[0].path} and others without a pixel above {brightest}."
+        )
 
 
 class _Decoder(NamedTuple):

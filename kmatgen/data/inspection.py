@@ -30,6 +30,7 @@ def find_micrographs(
     strict: bool = False,
     progress: bool = False,
     channels: int | None = None,
+    mixed: bool = False,
 ) -> Micrographs:
     """Look at every image file below a folder, one at a time, and say which can be used.
 
@@ -44,6 +45,7 @@ def find_micrographs(
         progress: Show a progress bar.
         channels: None takes the images as they are, and they must agree; 1 turns colour into luminance;
             3 repeats grey.
+        mixed: Take images that disagree in their channels, too: to describe them.
 
     Returns:
         The usable images, sorted by path, page after page.
@@ -64,6 +66,8 @@ def find_micrographs(
             f"The folder {folder} must hold at least one usable image. Received: {len(refused)} image files, "
             f"all refused; the first: {refused[0].reason}"
         )
+    if not mixed:
+        _check_agreement(found)
     return Micrographs(found, folder, refused)
 
 
@@ -96,7 +100,6 @@ def inspect_files(
                     raise result
                 else:
                     refused.append(Refused(path, str(result)))
-    _check_agreement(found)
     return found, refused
 
 

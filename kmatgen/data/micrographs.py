@@ -105,6 +105,10 @@ class Micrographs(Sequence[Micrograph]):
             "sizes": _counts(f"{item.width} x {item.height}" for item in self),
             "bit_depths": _counts(str(item.dtype) for item in self),
             "channels": _counts(str(item.channels) for item in self),
+            "pixel_values": {
+                "min": min(item.value_range[0] for item in self),
+                "max": max(item.value_range[1] for item in self),
+            },
             "data_bars": {"found": sum(bars.values()), "first_rows": _counts(bars.elements())},
             "pixel_size_um": {
                 "known": len(known),

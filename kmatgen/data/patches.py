@@ -57,7 +57,7 @@ def micrograph_patches(
         per_image: Instead of tiles, this many crops at random places of every image.
         scale: How pixels become numbers from 0 to 1. `"auto"` divides 8-bit images by 255 and treats other
             depths as `"image"`, which takes every image from its own least to its own greatest value (a constant
-            image becomes 0); `"type"` uses the full range of the integer type.
+            image becomes 0); `"type"` uses the full range of the integer type. Masks of the integers 0 and 1 stay so.
         augment: Any of `"flip_x"` (mirrors left and right), `"flip_y"` (mirrors top and bottom) and
             `"quarter_turns"`, drawn for each patch. None by default, as a material may have a direction.
         channels: 1 turns colour into luminance, 3 repeats grey; None leaves it as the files were inspected.

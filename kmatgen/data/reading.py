@@ -19,7 +19,8 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # both byte orders; "+" is BigTIFF
 _PNG_PALETTE = 3  # colour type in a PNG's header
 _REDUCED = 1  # bit of the TIFF tag NewSubfileType: a thumbnail of another page
-_TAGS = {"subfile": 254, "bits": 258, "photometric": 262, "samples": 277, "format": 339}
+_ORIENTATION = 274  # tag of TIFF and of EXIF: how the stored pixels are to be turned
+_TAGS = {"bits": 258, "photometric": 262, "samples": 277, "format": 339}
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # values of the TIFF tag SampleFormat
 _PLAIN = tuple(tifffile.PHOTOMETRIC[name] for name in ("MINISBLACK", "MINISWHITE", "RGB"))
 
@@ -29,7 +30,8 @@ def read_pages(path: str | os.PathLike[str]) -> list[np.ndarray]:
 
     PNG, JPEG, BMP and TIFF are read. A palette becomes grey where all its used colours are grey, else RGB;
     an alpha channel that is opaque everywhere says nothing and is dropped; CMYK becomes RGB; one bit becomes
-    0 and 255; thumbnails inside a TIFF are no pages of their own.
+    0 and 255; thumbnails inside a TIFF are no pages of their own. What EXIF or a TIFF says about the orientation is
+    heeded, as by all viewers.
 
     Args:
         path: The image file.
@@ -90,10 +92,11 @@ def native_decoder(contents: bytes, pixels: np.ndarray) -> str:
     if contents[:8] == b"\x89PNG\r\n\x1a\n":
         depth, colour_type = contents[24], contents[25]
         plain = b"tRNS" not in contents[: contents.find(b"IDAT")] and colour_type != _PNG_PALETTE
+        plain = plain and b"eXIf" not in contents  # which may turn the image
         return "png" if depth in (8, 16) and plain and channels in (1, 3, 4) else ""
     if contents[:3] == b"\xff\xd8\xff":
         with Image.open(io.BytesIO(contents)) as image:
-            return "jpeg" if image.mode in ("L", "RGB") else ""
+            return "jpeg" if image.mode in ("L", "RGB") and _orientation(image) == 1 else ""
     if contents[:2] == b"BM" and contents[14] == 40 and contents[28] == 24 and contents[30] == 0:
         return "bmp"  # 24 bits, uncompressed
     return ""
@@ -131,8 +134,29 @@ def _single_page(path: Path) -> tuple[np.ndarray, bool]:
         if is_png and b"IEND" not in path.read_bytes():  # Pillow would not mind, TensorFlow's decoder does
             raise ValueError("image file is truncated (no IEND chunk)")
         if is_png and image.mode in ("RGB", "RGBA") and _png_bit_depth(path) == 16:
-            return _png_16_bit(path)
-        return _from_pillow(image)
+            pixels, has_alpha = _png_16_bit(path)
+        else:
+            pixels, has_alpha = _from_pillow(image)
+        return _upright(pixels, _orientation(image)), has_alpha
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's number from 1 to 8 for how an image is stored; 1, upright, where it has none that can be read."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would also look into texts, which `native_decoder` does not read
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # tags are written by many programs, and no reason to refuse the pixels
+        return 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels (height, width, ...) as a viewer shows them, by EXIF's and TIFF's number for how they are stored."""
+    if orientation in (5, 6, 7, 8):  # rows are columns
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
 def _simple_tiff(path: Path) -> tuple[np.ndarray, bool] | None:
@@ -142,7 +166,9 @@ def _simple_tiff(path: Path) -> tuple[np.ndarray, bool] | None:
     except UnidentifiedImageError:
         return None
     with image:
-        if getattr(image, "n_frames", 1) > 1 or not _pillow_is_faithful(image):
+        # Of uncompressed pages that are to be turned, Pillow 13 takes the rows for columns before it turns them.
+        turned = image.tag_v2.get(_ORIENTATION, 1) != 1
+        if getattr(image, "n_frames", 1) > 1 or turned or not _pillow_is_faithful(image):
             return None
         return _from_pillow(image)
 
@@ -233,6 +259,7 @@ def _from_tifffile(page: tifffile.TiffPage, pixels: np.ndarray) -> tuple[np.ndar
     channels_first = pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
     if channels_first and pixels.shape[0] == page.samplesperpixel:
         pixels = np.moveaxis(pixels, 0, -1)
+    pixels = _upright(pixels, page.tags.valueof(_ORIENTATION, default=1))
     return pixels, bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
 
 

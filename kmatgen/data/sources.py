@@ -138,10 +138,11 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         progress=progress,
     )
     files = large_enough(files, data["size"], options["strict"])
-    if len({file.path for file in files}) < 2:
+    different = len({file.sha256 for file in files})
+    if different < 2:
         raise InputError(
-            "Training and held-out patches come from different images, so at least 2 are needed. "
-            f"Received: {len({file.path for file in files})} usable in {folder}."
+            "Training and held-out patches come from different images, so at least 2 are needed; cut a large one into "
+            f"several. Received: {different} usable in {folder}, copies not counted."
         )
     train_files, test_files = split_files(files, data["test_fraction"], seed)
     tiles = {"size": data["size"], "stride": options["stride"]}

@@ -114,6 +114,7 @@ def test_data_describes(capsys, micrographs):
     assert "64 x 48" in text
     assert "uint8" in text
     assert "pixel size um      unknown" in text
+    assert "pixel values       0 to 254\n" in text
     main(["data", str(micrographs), "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 5
 
@@ -183,6 +184,14 @@ class TestBadInput:
     def test_mixed_channels(self, capsys, micrographs, rng):
         Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8)).save(micrographs / "colour.png")
         assert "colour.png" in fails(capsys, "train", "vae", "--data", micrographs, *TINY_OPTIONS)
+        main(["data", str(micrographs)])
+        printed = capsys.readouterr()
+        assert "channels           1: 5, 3: 1" in printed.out
+        assert "--channels 1 (luminance) or --channels 3 (colour)" in printed.err
+
+    def test_a_file_instead_of_its_folder(self, capsys, micrographs):
+        for command in (["data"], ["train", "vae", "--data"]):
+            assert "given as the folder that they are in" in fails(capsys, *command, micrographs / "0.png")
 
     def test_infinite_pixels(self, capsys, tmp_path):
         folder = tmp_path / "floats"

@@ -1,5 +1,7 @@
 import json
 
+import numpy as np
+
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs
 from tests.data.pictures import write
@@ -21,8 +23,7 @@ def test_it_is_a_sorted_sequence(tmp_path):
 
 
 def test_description_is_json(tmp_path):
-    write(tmp_path / "a.png")
-    write(tmp_path / "b.png", (40, 30))
+    pixels = write(tmp_path / "a.png").ravel(), write(tmp_path / "b.png", (40, 30)).ravel()
     (tmp_path / "c.png").write_bytes(b"")
     (tmp_path / "metadata.csv").write_text("path,pixel_size\na.png,0.5\n")
     files = find_micrographs(tmp_path)
@@ -35,6 +36,7 @@ def test_description_is_json(tmp_path):
         "sizes": {"30 x 20": 1, "30 x 40": 1},
         "bit_depths": {"uint8": 2},
         "channels": {"1": 2},
+        "pixel_values": {"min": np.concatenate(pixels).min(), "max": np.concatenate(pixels).max()},
         "data_bars": {"found": 0, "first_rows": {}},
         "pixel_size_um": {"known": 1, "min": 0.5, "median": 0.5, "max": 0.5},
         "content_hash": files.content_hash,

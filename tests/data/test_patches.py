@@ -76,6 +76,27 @@ def test_scales(tmp_path):
         micrograph_patches(find_micrographs(tmp_path), 16, scale="type")
 
 
+@pytest.mark.parametrize("scale", ["auto", "image", "type"])
+def test_masks_stay_what_they_are(tmp_path, scale):
+    masks = np.random.default_rng(0).integers(0, 2, (4, 16, 16))
+    masks[2:] = [[[0]], [[1]]]  # of one phase
+    for index, (mask, dtype) in enumerate(zip(masks, ["uint8", "uint16", "uint8", "uint8"], strict=True)):
+        Image.fromarray(mask.astype(dtype)).save(tmp_path / f"{index}.png")
+    assert_array_equal(array(micrograph_patches(find_micrographs(tmp_path), 16, scale=scale))[..., 0], masks)
+
+
+def test_images_that_would_be_black_are_refused(tmp_path):
+    labels = np.arange(256).reshape(16, 16) % 4
+    Image.fromarray(labels.astype(np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray((labels > 2).astype(np.uint8)).save(tmp_path / "b.png")
+    files = find_micrographs(tmp_path)
+    with pytest.raises(InputError, match=r"scale=image.* Received: .*a\.png and others without a pixel above 3\."):
+        micrograph_patches(files, 16)
+    assert_allclose(array(micrograph_patches(files[:1], 16, scale="image"))[0, ..., 0], labels / 3, rtol=1e-6)
+    write(tmp_path / "c.png", (16, 16))
+    assert_allclose(array(micrograph_patches(find_micrographs(tmp_path), 16))[0, ..., 0], labels / 255, rtol=1e-6)
+
+
 def test_wide_integer_types(tmp_path):
     pixels = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
     Image.fromarray(pixels).save(tmp_path / "a.png")

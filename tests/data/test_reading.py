@@ -221,3 +221,33 @@ def test_native_decoders_give_the_same_pixels(tmp_path):
         assert native_decoder(contents, pixels) == expected
         if expected:
             assert_array_equal(ops[expected](contents).numpy(), pixels)
+
+
+def test_orientation_is_that_of_a_viewer(tmp_path):
+    pixels = noise(4, 6) // 2
+    stored = {  # by the first stored row and column, as the standard defines the numbers
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.T,
+        6: pixels.T[::-1],
+        7: pixels[::-1, ::-1].T,
+        8: pixels.T[:, ::-1],
+    }
+    for orientation, rows in stored.items():
+        image, exif = Image.fromarray(np.ascontiguousarray(rows)), Image.Exif()
+        exif[274] = orientation
+        image.save(tmp_path / "a.png", exif=exif)
+        image.save(tmp_path / "lzw.tif", compression="tiff_lzw", tiffinfo={274: orientation})
+        tag = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(tmp_path / "8.tif", rows, extratags=tag)
+        tifffile.imwrite(tmp_path / "64.tif", rows.astype(np.float64), extratags=tag)
+        for path in sorted(tmp_path.iterdir()):
+            assert_array_equal(read_page(path)[..., 0], pixels, err_msg=f"{path.name}, {orientation}")
+        assert native_decoder((tmp_path / "a.png").read_bytes(), pixels[..., None]) == ""
+    Image.fromarray(pixels).save(tmp_path / "a.jpg")
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    for name, decoder in {"a.jpg": "jpeg", "turned.jpg": ""}.items():
+        assert read_page(tmp_path / name).shape == (4, 6, 1)
+        assert native_decoder((tmp_path / name).read_bytes(), pixels[..., None]) == decoder
