@@ -16,6 +16,7 @@ UNREADABLE = "unreadable"
 MISSING_COORDINATES = "missing coordinates"
 UNKNOWN_ELEMENT = "unknown element"
 DISORDERED = "disordered"
+MISSING_ATOMS = "missing atoms"
 TOO_MANY_SITES = "too many sites"
 ZERO_VOLUME = "zero volume"
 OVERLAPPING_SITES = "overlapping sites"
@@ -27,6 +28,7 @@ REASONS = (
     MISSING_COORDINATES,
     UNKNOWN_ELEMENT,
     DISORDERED,
+    MISSING_ATOMS,
     TOO_MANY_SITES,
     ZERO_VOLUME,
     OVERLAPPING_SITES,

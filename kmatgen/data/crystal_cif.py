@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import gemmi
 
 from kmatgen.data.cleaning import (
     DISORDERED,
-    EMPTY,
+    MISSING_ATOMS,
     MISSING_COORDINATES,
     TOO_MANY_SITES,
     UNKNOWN_ELEMENT,
@@ -19,13 +20,19 @@ from kmatgen.data.cleaning import (
     ZERO_VOLUME,
     Refusal,
 )
+from kmatgen.data.crystal_cif_symmetry import NotForGemmi, declared_group, distinct_sites
+from kmatgen.data.crystal_cif_text import cif_blocks, cif_text
+from kmatgen.representations.elements import HEAVIEST
 
 # An occupancy further from 1 is a disordered site: refinements print 0.999 or 1.001 for a full one.
 _FULL = 2e-3
+_NUMBERS = {"D": 1, **{gemmi.Element(number).name: number for number in range(1, HEAVIEST + 1)}}
+_SYMBOLS = re.compile(r"[A-Z][a-z]?+(?!0+(?:[^.\d]|$))")  # in a formula, without those of which there are 0
+_CAPITALS = re.compile(r"[A-Z]{2}")
 _CELL = tuple(f"_cell_length_{name}" for name in "abc") + tuple(
     f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma")
 )
-_MAGNETIC = tuple(f"_space_group_symop_magn_operation{mark}xyz" for mark in "._")
+_PLACE = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
 
 
 class UnitCell(NamedTuple):
@@ -59,9 +66,9 @@ def cells_of_cif(content: bytes | str, most_sites: int) -> list[UnitCell | tuple
     Raises:
         Refusal: Nothing in the text can be read.
     """
-    text = _text(content)
+    text = cif_text(content)
     try:
-        blocks = list(gemmi.cif.read_string(text))
+        blocks = cif_blocks(text)
     except (ValueError, RuntimeError) as error:
         return _through_pymatgen(text, most_sites, str(error))
     if len(blocks) > 1:
@@ -83,55 +90,63 @@ def check_count(sites: int, most_sites: int) -> None:
         raise Refusal(TOO_MANY_SITES, f"{sites} sites; at most {most_sites} are taken.")
 
 
-class _NotForGemmi(Exception):
-    """gemmi reads the block, but not its symmetry."""
-
-
-def plain_text(content: bytes) -> str:
-    """Bytes as text in ASCII: other characters, which only comments and names may hold, become replacements."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
-    return content.removeprefix(b"\xef\xbb\xbf").decode("ascii", errors="replace")
-
-
-def _text(content: bytes | str) -> str:
-    text = plain_text(content) if isinstance(content, bytes) else content
-    # gemmi refuses other characters in the names of sites.
-    if not text.isascii():
-        text = text.lstrip("\ufeff").encode("ascii", errors="replace").decode("ascii")
-    if not text.strip():
-        raise Refusal(EMPTY, "There is no text.")
-    return text
-
-
 def _cells_of_block(block: gemmi.cif.Block, most_sites: int) -> list[UnitCell | tuple[str, Refusal]]:
     try:
         return [_cell_of_block(block, most_sites)]
-    except (_NotForGemmi, ValueError, RuntimeError) as error:  # the last two are gemmi's, about single values
+    except (NotForGemmi, ValueError, RuntimeError) as error:  # the last two are gemmi's, about single values
         return _through_pymatgen(block.as_string(), most_sites, str(error))
 
 
 def _cell_of_block(block: gemmi.cif.Block, most_sites: int) -> UnitCell:
     structure = gemmi.make_small_structure_from_block(block)
-    if not block.find_values("_atom_site_fract_x"):
-        raise Refusal(MISSING_COORDINATES, "There are no fractional coordinates (_atom_site_fract_x).")
+    for tag in _PLACE:
+        if not block.find_values(tag):
+            raise Refusal(MISSING_COORDINATES, f"There are no fractional coordinates ({tag}).")
     check_count(len(structure.sites), most_sites)
+    _check_cell(structure, block)
+    numbers, occupancies, coords = _columns(structure.sites)
+    if min(numbers) == 0 and _named_by_labels(block):
+        return _cell_of_block(block, most_sites)
+    # One sum over all coordinates is not finite if one of them is not.
+    full = min(occupancies) >= 1.0 - _FULL and max(occupancies) <= 1.0 + _FULL
+    if not (full and min(numbers) > 0 and math.isfinite(sum(map(sum, coords)))):
+        _refuse_sites(structure)
+    _check_formula(block, numbers)
+    number = declared_group(structure, block)
+    if structure.cell.images:
+        numbers, _, coords = _columns(structure.get_all_unit_cell_sites())
+        rows = distinct_sites(structure.cell, numbers, coords)
+        numbers, coords = [numbers[row] for row in rows], [coords[row] for row in rows]
+        check_count(len(numbers), most_sites)
+    return UnitCell(structure.cell.parameters, numbers, coords, number, block.name)
+
+
+def _check_cell(structure: gemmi.SmallStructure, block: gemmi.cif.Block) -> None:
     missing = [tag for tag in _CELL if block.find_value(tag) is None]
     if missing:
         raise Refusal(ZERO_VOLUME, f"The cell is incomplete; {missing[0]} is missing.")
     if not math.isfinite(sum(structure.cell.parameters)):
         wrong = next(tag for tag, size in zip(_CELL, structure.cell.parameters, strict=True) if not math.isfinite(size))
         raise Refusal(UNREADABLE, f"{wrong} is no number: {block.find_value(wrong)}.")
-    numbers, occupancies, coords = _columns(structure.sites)
-    # One sum over all coordinates is not finite if one of them is not.
-    full = min(occupancies) >= 1.0 - _FULL and max(occupancies) <= 1.0 + _FULL
-    if not (full and min(numbers) > 0 and math.isfinite(sum(map(sum, coords)))):
-        _refuse_sites(structure)
-    number = _space_group(structure, block)
-    if number != 1:
-        numbers, _, coords = _columns(structure.get_all_unit_cell_sites())
-        check_count(len(numbers), most_sites)
-    return UnitCell(structure.cell.parameters, numbers, coords, number, block.name)
+
+
+def _named_by_labels(block: gemmi.cif.Block) -> bool:
+    """Take symbols of sites that are left open, as ? or ., from their labels; says whether there are any."""
+    symbols, labels = (block.find_values(f"_atom_site_{name}") for name in ("type_symbol", "label"))
+    unnamed = [row for row, symbol in enumerate(symbols) if symbol in ("?", ".") and labels[row] not in ("?", ".")]
+    for row in unnamed:
+        symbols[row] = labels[row]
+    return bool(unnamed)
+
+
+def _check_formula(block: gemmi.cif.Block, numbers: list[int]) -> None:
+    """Refuse sites without one of the elements of the formula, such as the hydrogen that X-rays did not show."""
+    formula = block.find_value("_chemical_formula_sum") or ""
+    absent = set(map(_NUMBERS.get, _SYMBOLS.findall(formula))).difference(numbers)
+    # What is no formula, or one as SI O2, says nothing.
+    if absent and None not in absent and not _CAPITALS.search(formula):
+        symbol = gemmi.Element(min(absent)).name
+        raise Refusal(MISSING_ATOMS, f"No site holds {symbol}, which is in the formula {gemmi.cif.as_string(formula)}.")
 
 
 def _columns(sites: gemmi.SmallStructure.SiteList) -> tuple[list[int], Sequence[float], list[list[float]]]:
@@ -144,29 +159,13 @@ def _columns(sites: gemmi.SmallStructure.SiteList) -> tuple[list[int], Sequence[
 def _refuse_sites(structure: gemmi.SmallStructure) -> None:
     """Say which site cannot be used, and why."""
     for site in structure.sites:
+        if not math.isfinite(sum(site.fract.tolist())):
+            raise Refusal(MISSING_COORDINATES, f"A coordinate of site {site.label or '?'} is missing or no number.")
+        if site.element.atomic_number == 0:
+            held = site.type_symbol or site.label
+            raise Refusal(UNKNOWN_ELEMENT, f"Site {site.label} holds {held!r}." if held else "A site has no symbol.")
         if abs(site.occ - 1.0) > _FULL:
             raise Refusal(DISORDERED, f"Site {site.label} has an occupancy of {site.occ:g}.")
-        if site.element.atomic_number == 0:
-            raise Refusal(UNKNOWN_ELEMENT, f"Site {site.label} holds {site.type_symbol or site.label!r}.")
-        if not math.isfinite(sum(site.fract.tolist())):
-            raise Refusal(MISSING_COORDINATES, f"A coordinate of site {site.label} is missing.")
-
-
-def _space_group(structure: gemmi.SmallStructure, block: gemmi.cif.Block) -> int:
-    """The number of the space group that a block declares, 0 where it declares none or its table has none."""
-    if structure.spacegroup is not None:
-        return structure.spacegroup.number
-    # Operations that fit no group of gemmi's table, as those of a supercell do, are applied all the same.
-    if structure.symops:
-        complaint = structure.check_spacegroup()
-        if "error" in complaint:
-            raise _NotForGemmi(complaint)
-    elif any(block.find_values(tag) for tag in _MAGNETIC):
-        raise _NotForGemmi("magnetic space group")
-    # A number alone leaves the setting open. pymatgen then takes the usual one.
-    elif structure.spacegroup_number or structure.spacegroup_hall or structure.spacegroup_hm not in ("", "?"):
-        raise _NotForGemmi(structure.check_spacegroup() or "space group without setting")
-    return 0
 
 
 def _through_pymatgen(text: str, most_sites: int, complaint: str) -> list[UnitCell | tuple[str, Refusal]]:

@@ -19,7 +19,7 @@ from typing import Any
 from etils import epath
 
 from kmatgen.data.cleaning import RefusedEntry
-from kmatgen.data.crystal_cif import plain_text
+from kmatgen.data.crystal_cif_text import plain_text
 from kmatgen.data.crystal_files import Entry
 from kmatgen.data.crystal_reading import ReadOptions, Share, read_entries
 from kmatgen.representations.table_files import table_from_bytes, table_to_bytes

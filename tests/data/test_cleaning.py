@@ -19,6 +19,7 @@ BAD = {
     "zero volume": cif(cell=(5, 5, 0, 90, 90, 90)).encode(),
     "overlapping sites": plain("Na Cl", spread=0.01).encode(),
     "duplicate": cif().encode(),
+    "missing atoms": plain().replace("loop_", "_chemical_formula_sum 'H Na Cl'\nloop_").encode(),
 }
 
 
@@ -42,7 +43,7 @@ def test_each_reason_is_counted_once(crystals):
 
 
 def test_the_report_in_words_and_as_csv(crystals, tmp_path):
-    assert str(crystals.report).startswith("2 crystals accepted, 9 refused (empty: 1; unreadable: 1; ")
+    assert str(crystals.report).startswith("2 crystals accepted, 10 refused (empty: 1; unreadable: 1; ")
     with crystals.report.write_csv(tmp_path / "refused.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["reason"] for row in rows] == [entry.reason for entry in crystals.report]

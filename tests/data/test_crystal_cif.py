@@ -33,6 +33,10 @@ def operations(symbol):
     return "\n".join(["loop_", "_symmetry_equiv_pos_as_xyz", *lines])
 
 
+def _with_formula(formula):
+    return cif().replace("_cell_length_a", f"_chemical_formula_sum '{formula}'\n_cell_length_a")
+
+
 QUARTZ = dict(
     sites=("Si Si1 0.4697 0 0.666667 1", "O O1 0.4135 0.2669 0.7858 1"),
     cell=(4.916, 4.916, 5.4054, 90, 90, 120),
@@ -94,6 +98,24 @@ def test_symbols_charges_and_uncertainties(sites, numbers):
     assert_array_equal(cell.coords, [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
+@pytest.mark.parametrize("symbol", ["?", "."])
+def test_symbols_left_open_stand_in_the_labels(symbol):
+    cell = read(cif((f"{symbol} Na1A 0 0 0 1", "Cl X2 .5 .5 .5 1", f"{symbol} O1 .5 0 0 1"), symmetry=""))
+    assert cell.numbers == [11, 17, 8]
+
+
+@pytest.mark.parametrize("formula", ["Na4 Cl4", "ClNa", "Na Cl H0", "Na0.5 Cl0.50 ", "NA CL", "SI O2", "unknown", "?"])
+def test_formulas_that_refuse_nothing(formula):
+    assert len(read(_with_formula(formula)).numbers) == 8
+
+
+def test_deuterium_is_the_hydrogen_of_a_formula():
+    sites = ("D D1 0 0 0 1", "O O1 .3 0 0 1")
+    for formula in ("H O", "D O"):
+        text = cif(sites, symmetry=f"_chemical_formula_sum '{formula}'")
+        assert read(text).numbers == [1, 8]
+
+
 def test_blocks_of_one_file():
     text = "data_global\n_journal_name 'none'\n" + cif() + cif(("Cs Cs1 0 0 0 0.5",), symmetry="", name="bad")
     one, bad = cells_of_cif(text, 128)
@@ -123,9 +145,15 @@ def test_characters_beyond_ascii(encoding):
         ("data_x\n_cell_length_a 3", "missing coordinates", "no fractional coordinates"),
         (cif(("Na Na1 ? 0 0 1",)), "missing coordinates", "coordinate of site Na1 is missing"),
         (cif(("Na Na1 0 . 0 1",)), "missing coordinates", "coordinate of site Na1 is missing"),
+        (cif(("Na Na1 1/3 0 0 1",)), "missing coordinates", "coordinate of site Na1 is missing or no number"),
+        (cif(("? ? ? ? ? 1",)), "missing coordinates", "coordinate of site ? is missing"),
         (cif().replace("fract", "Cartn"), "missing coordinates", "no fractional coordinates"),
+        (cif().replace("fract_y", "Cartn_y"), "missing coordinates", "no fractional coordinates (_atom_site_fract_y)"),
         (cif(("Qq Qq1 0 0 0 1",)), "unknown element", "Site Qq1 holds 'Qq'"),
         (cif(("Na Na1 0 0 0 0.5", "K K1 0 0 0 0.5")), "disordered", "Site Na1 has an occupancy of 0.5"),
+        (cif(("? ? 0 0 0 1",)), "unknown element", "A site has no symbol"),
+        (_with_formula("Na4 Cl4 H8"), "missing atoms", "No site holds H, which is in the formula Na4 Cl4 H8"),
+        (cif(cell=(4, 4, 4, 60, 60, 60)), "unreadable", "not have the symmetry of its space group, F m -3 m"),
         (cif(cell=("large", 4, 4, 90, 90, 90)), "unreadable", "_cell_length_a is no number: large"),
         (cif(cell=(4, 4, 4, 90, "?", 90)), "unreadable", "_cell_angle_beta is no number: ?"),
         (cif(cell=(None, 4, 4, 90, 90, 90)), "zero volume", "_cell_length_a is missing"),
