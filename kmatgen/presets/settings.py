@@ -97,6 +97,8 @@ MAY_BE_NULL = ("data.micrographs.most_patches", "clipnorm")
 LEAST = {
     "seed": 0,
     "learning_rate": 0.0,
+    "weight_decay": 0.0,
+    "blocks": 1,
     "data.size": 1,
     "data.test_fraction": 0.0,
     "data.polycrystal.n": 1,

@@ -62,6 +62,14 @@ def test_bad_overrides(path, value, message):
         presets.resolve("vae", {path: value})
 
 
+@pytest.mark.parametrize(
+    ("path", "value"), [("networks.denoiser.config.blocks", 0), ("compile.optimizer.config.weight_decay", -0.1)]
+)
+def test_names_with_a_least_value(path, value):
+    with pytest.raises(kg.InputError, match=rf"{path.rpartition('.')[2]} is at least .*Received: {value}\."):
+        presets.resolve("crystal_diffusion", {path: value})
+
+
 def test_what_may_be_left_out():
     assert (
         presets.resolve("vae", {"data.micrographs.most_patches": None})["data"]["micrographs"]["most_patches"] is None
