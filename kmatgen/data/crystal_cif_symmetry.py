@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import gemmi
 import numpy as np
-from scipy.spatial import KDTree
 
 from kmatgen.data.cleaning import UNREADABLE, Refusal
 
@@ -59,6 +58,8 @@ def distinct_sites(cell: gemmi.UnitCell, numbers: Sequence[int], coords: Sequenc
         numbers: Atomic numbers.
         coords: Fractional coordinates, finite.
     """
+    from scipy.spatial import KDTree  # takes longer to import than a process takes to start
+
     if not cell.volume > 0.0:
         return list(range(len(numbers)))
     matrix = np.array(cell.orth.mat.tolist())
