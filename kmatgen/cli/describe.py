@@ -41,8 +41,11 @@ def data(
       kmatgen data cifs/ --refused refused.csv
       kmatgen data train.csv --json
     """
+    from kmatgen.data.cleaning import check_report_file
     from kmatgen.data.crystal_entries import holds_crystals
 
+    if refused is not None:
+        check_report_file(refused)
     if holds_crystals(source):
         from kmatgen.data.crystals import read_crystals
 

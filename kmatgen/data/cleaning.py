@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmatgen.errors import InputError
+
 # The reasons, in the order in which an entry is examined.
 EMPTY = "empty"
 UNREADABLE = "unreadable"
@@ -35,6 +37,7 @@ REASONS = (
     NO_SYMMETRY,
     DUPLICATE,
 )
+_COLUMNS = ("origin", "reason", "detail")  # of a report as csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class CleaningReport(Sequence[RefusedEntry]):
         """A row for each refused entry: origin, reason, detail."""
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["origin", "reason", "detail"])
+        rows.writerow(_COLUMNS)
         rows.writerows((entry.origin, entry.reason, entry.detail) for entry in self)
         return text.getvalue()
 
@@ -103,3 +106,17 @@ class CleaningReport(Sequence[RefusedEntry]):
         path = Path(path)
         path.write_text(self.as_csv(), encoding="utf-8")
         return path
+
+
+def check_report_file(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that a report would overwrite, unless it is an earlier report.
+
+    Raises:
+        InputError: It is something else, or its folder does not exist.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"The report goes into a folder that exists. Received: {path}.")
+    heading = ",".join(_COLUMNS).encode()
+    if path.exists() and not (path.is_file() and path.read_bytes()[: len(heading)] == heading):
+        raise InputError(f"The report goes to a new file, or over an earlier report. Received: {path}, another file.")

@@ -44,6 +44,7 @@ class UnitCell(NamedTuple):
         coords: Fractional coordinates, three for each atom.
         space_group: Number that the file declares, 0 where it declares none.
         name: Name inside the file, where a file may hold several.
+        properties: Numbers that the file gives beside the crystal.
     """
 
     lattice: tuple[float, ...]
@@ -51,6 +52,7 @@ class UnitCell(NamedTuple):
     coords: list[list[float]]
     space_group: int = 0
     name: str = ""
+    properties: dict[str, float] = {}
 
 
 def cells_of_cif(content: bytes | str, most_sites: int) -> list[UnitCell | tuple[str, Refusal]]:

@@ -13,11 +13,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kmatgen.data.crystal_files import SUFFIXES, Entry, file_kind, text_kind
+from kmatgen.data.crystal_files import NAMES, SUFFIXES, Entry, file_kind, numbers_in, text_kind
 from kmatgen.data.folders import is_hidden
 from kmatgen.errors import InputError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _MISSING = ("", "NA", "N/A", "None", "null")  # besides what `float` takes for nan
+_BEGINNING = 4096  # bytes that tell text from something else
 _LOOKED_AT = 20  # texts of a column that are looked at to tell what it holds
-_NAMES = ("material_id", "id", "mp_id", "structure_id", "name")  # columns that name an entry, the best first
 
 
 def find_entries(source: str | os.PathLike[str] | Iterable[Structure], column: str | None = None) -> list[Entry]:
@@ -113,7 +113,7 @@ def _from_structures(structures: Iterable[Structure]) -> list[Entry]:
         notes = getattr(structure, "properties", None)
         if notes is None:
             raise InputError(f"A list of crystals holds pymatgen structures. Received: {type(structure).__name__}.")
-        numbers = {str(name): float(value) for name, value in notes.items() if _is_number(value)}
+        numbers = numbers_in(notes)
         columns |= dict.fromkeys(numbers, np.nan)
         entries.append(Entry(str(notes.get("origin", f"structure {row}")), structure, "structure", numbers))
     if not entries:
@@ -121,16 +121,12 @@ def _from_structures(structures: Iterable[Structure]) -> list[Entry]:
     return [entry._replace(properties={**columns, **entry.properties}) for entry in entries]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-
-
 def _from_csv(path: Path, column: str | None) -> list[Entry]:
     columns = _read_csv(path)
     texts = columns[_crystal_column(columns, path, column)]
     kind = next(filter(None, map(text_kind, itertools.islice(filter(None, texts), _LOOKED_AT))), "poscar")
     numbers = _numeric_columns(columns)
-    names = next((columns[name] for name in _NAMES if name in columns), None)
+    names = next((columns[name] for name in NAMES if name in columns), None)
     labels = [f" ({name})" for name in names] if names else [""] * len(texts)
     properties = [dict(zip(numbers, row, strict=True)) for row in zip(*numbers.values(), strict=True)]
     return [
@@ -143,12 +139,17 @@ def _from_csv(path: Path, column: str | None) -> list[Entry]:
 
 def _read_csv(path: Path) -> dict[str, Sequence[str]]:
     """The columns of a table as text, by the names in its header; the standard library reads it faster than pandas."""
+    with path.open("rb") as file:
+        if b"\0" in file.read(_BEGINNING):
+            raise InputError(f"A table of crystals is a csv file of plain text. Received: {path}, which is none.")
     limit = csv.field_size_limit(sys.maxsize)
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             header, *rows = csv.reader(file, skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:
-        raise InputError(f"A table of crystals is a csv file with a header. Received: {path}: {error}.") from error
+        raise InputError(
+            f"A table of crystals is a csv file with a header and commas between columns. Received: {path}: {error}."
+        ) from error
     finally:
         csv.field_size_limit(limit)
     rows = [row for row in rows if row]
@@ -177,9 +178,9 @@ def _numeric_columns(columns: dict[str, Sequence[str]]) -> dict[str, list[float]
     """Columns of numbers as properties; not those without a header, which number the rows, and not names."""
     found = {}
     for name, texts in columns.items():
-        if name and name not in _NAMES:
+        if name and name not in NAMES:
             with contextlib.suppress(ValueError):
-                numbers = [math.nan if text in _MISSING else float(text) for text in texts]
+                numbers = [math.nan if text.strip() in _MISSING else float(text) for text in texts]
                 if not all(map(math.isnan, numbers)):
                     found[name] = numbers
     return found

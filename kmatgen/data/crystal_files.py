@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,10 @@ from kmatgen.representations.elements import HEAVIEST
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SUFFIXES = {".cif": "cif", ".json": "json", ".poscar": "poscar", ".vasp": "poscar"}
+SUFFIXES = {".cif": "cif", ".json": "json", ".poscar": "poscar", ".vasp": "poscar", ".mcif": "cif"}
+
+
+NAMES = ("material_id", "id", "mp_id", "structure_id", "name")  # what an entry is named by, the best first
 
 
 class Entry(NamedTuple):
@@ -57,6 +61,12 @@ def text_kind(text: str) -> str | None:
     if start.startswith(("{", "[")):
         return "json"
     return "cif" if "_cell_length_a" in start or start.startswith("data_") else None
+
+
+def numbers_in(notes: Mapping[str, Any]) -> dict[str, float]:
+    """Those of some notes that are numbers."""
+    numbers = {str(name): value for name, value in notes.items() if isinstance(value, (int, float, np.number))}
+    return {name: float(value) for name, value in numbers.items() if not isinstance(value, bool)}
 
 
 def read_entry(entry: Entry, most_sites: int) -> list[UnitCell | RefusedEntry]:
@@ -131,13 +141,21 @@ def _from_json(content: bytes | str, most_sites: int) -> list[UnitCell | tuple[s
         raise Refusal(UNREADABLE, f"Not JSON: {error}") from error
     found: list[UnitCell | tuple[str, Refusal]] = []
     for number, item in enumerate(read if isinstance(read, list) else [read]):
-        item = item.get("structure", item) if isinstance(item, dict) else item
+        document = item if isinstance(item, dict) else {}
+        name = next((str(document[key]) for key in NAMES if key in document), str(number))
+        item = document.get("structure", item)
         try:
-            found.append(cell_of_structure(Structure.from_dict(item), most_sites))
+            if isinstance(item, dict) and not {"lattice", "sites"} <= item.keys():
+                raise Refusal(UNREADABLE, f"Not a pymatgen structure: {', '.join(item) or 'nothing'}."[:300])
+            structure = Structure.from_dict(item)
+            beside = numbers_in(document) if item is not document else {}
+            properties = {key: value for key, value in beside.items() if key not in NAMES}
+            properties |= numbers_in(structure.properties)
+            found.append(cell_of_structure(structure, most_sites)._replace(name=name, properties=properties))
         except Refusal as refusal:
-            found.append((str(number), refusal))
+            found.append((name, refusal))
         except Exception as error:  # whatever a dict of another kind makes it stumble over
-            found.append((str(number), Refusal(UNREADABLE, f"Not a pymatgen structure: {error!r}"[:300])))
+            found.append((name, Refusal(UNREADABLE, f"Not a pymatgen structure: {error!r}"[:300])))
     if not found:
         raise Refusal(EMPTY, "The list is empty.")
     return found

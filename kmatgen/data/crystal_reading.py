@@ -86,7 +86,7 @@ def read_entries(entries: Sequence[Entry], options: ReadOptions) -> Share:
                 continue
             cells.append(cell)
             origins.append(f"{entry.origin}#{cell.name}" if len(found) > 1 else entry.origin)
-            properties.append(entry.properties)
+            properties.append({**entry.properties, **cell.properties} if cell.properties else entry.properties)
     if not cells:
         return Share(None, refused, [])
     table = _table(cells, origins, properties)

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,9 @@ def read_crystals(
 
     Args:
         source: A folder with CIF, POSCAR and pymatgen JSON files, subfolders included; one such file; a csv table
-            with a column of such texts, whose columns of numbers become properties; a list of pymatgen structures,
-            whose `properties` do; or `"prototypes"`, the AFLOW structure prototypes that pymatgen ships.
+            with a column of such texts, whose columns of numbers become properties, as numbers beside a `structure` in
+            JSON do; a list of pymatgen structures, whose `properties` do; or `"prototypes"`, the AFLOW structure
+            prototypes that pymatgen ships.
         column: The csv column that holds the crystals. None finds it by what it holds.
         cell: `"given"`, `"primitive"`, `"conventional"` or `"niggli"`, see `with_cell`.
         order: `"given"`, `"position"`, `"cations"` or `"electronegativity"`, see `order_sites`.
@@ -155,8 +156,11 @@ def gathered(shares: Iterable[Share], source: str, duplicates: bool = False, str
         if strict and refused:
             raise InputError(_sentence(source, refused))
     if not tables:
-        raise InputError(f"No crystal of {source} can be used. {_sentence(source, refused)}")
-    table = CrystalTable.concatenate(tables)
+        counts = CleaningReport(refused).counts
+        listed = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
+        sentence = _sentence(source, refused).removesuffix(".")
+        raise InputError(f"No crystal of {source} can be used. {sentence} ({listed}).")
+    table = CrystalTable.concatenate(_with_all_columns(tables))
     if not duplicates:
         first = first_of_its_kind(keys)
         new = first == np.arange(len(table))
@@ -196,6 +200,16 @@ def _counted(shares: Iterable[Share], bar: tqdm) -> Iterator[Share]:
     for share in shares:
         yield share
         bar.update(len(share.keys) + len(share.refused))
+
+
+def _with_all_columns(tables: list[CrystalTable]) -> list[CrystalTable]:
+    """Files that bring numbers along need not all bring the same: those of others are not known."""
+    names = dict.fromkeys(name for table in tables for name in table.properties)
+    unknown = [dict.fromkeys(names, np.full(len(table), np.nan)) for table in tables]
+    return [
+        replace(table, properties={**missing, **table.properties})
+        for table, missing in zip(tables, unknown, strict=True)
+    ]
 
 
 def _sentence(name: str, refused: Sequence[RefusedEntry]) -> str:

@@ -117,14 +117,15 @@ def _image_files(folder: Path) -> list[Path]:
             f"Micrographs are given as the folder that they are in. Received: {folder}, which does not exist."
         )
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path.relative_to(folder))]
-    if not files:
-        raise InputError(
-            f"The folder {folder} must hold image files ({', '.join(SUFFIXES)}). Received: an empty folder."
-        )
     images = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not images:
+        from kmatgen.data.crystal_files import SUFFIXES as CRYSTALS
+
         kinds = ", ".join(sorted({path.suffix or path.name for path in files})[:8])
-        raise InputError(f"The folder {folder} must hold image files ({', '.join(SUFFIXES)}). Received: only {kinds}.")
+        raise InputError(
+            f"The folder {folder} must hold image files ({', '.join(SUFFIXES)}) or crystals ({', '.join(CRYSTALS)}). "
+            f"Received: {f'only {kinds}' if files else 'an empty folder'}."
+        )
     return images
 
 

@@ -128,8 +128,20 @@ def test_data_describes_crystals(capsys, tmp_path):
     assert "225: 1" in printed.out
     assert "bad.cif: empty: There is no text." in printed.err
     assert (tmp_path / "refused.csv").read_text() == "origin,reason,detail\nbad.cif,empty,There is no text.\n"
-    main(["data", str(tmp_path), "--json"])
+    main(["data", str(tmp_path), "--json", "--refused", str(tmp_path / "refused.csv")])
     assert json.loads(capsys.readouterr().out)["crystals"] == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"), [("good.cif", "or over an earlier report"), ("gone/a.csv", "a folder that exists")]
+)
+def test_data_overwrites_nothing(capsys, tmp_path, refused, message):
+    (tmp_path / "good.cif").write_text(cif())
+    with pytest.raises(SystemExit) as ended:
+        main(["data", str(tmp_path), "--refused", str(tmp_path / refused)])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "good.cif").read_text() == cif()
 
 
 def test_presets_lists(capsys):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from kmatgen.data.crystal_entries import find_entries, holds_crystals
@@ -28,6 +30,13 @@ def test_numbers_are_properties_but_for_row_numbers_and_names(table):
     (entry,) = find_entries(path)
     assert entry.origin == "t.csv row 1 (17)"
     assert entry.properties == {"gap": 1.5}
+
+
+def test_numbers_that_are_not_known(table):
+    path = table(f'gap,cif\n1.5,"{cif()}"\n" ","{cif()}"\nnan,"{cif()}"\n,"{cif()}"\n')
+    gaps = [entry.properties["gap"] for entry in find_entries(path)]
+    assert gaps[0] == 1.5
+    assert all(math.isnan(gap) for gap in gaps[1:])
 
 
 def test_rows_without_a_text_and_foreign_characters(table):
@@ -79,6 +88,8 @@ def test_a_folder_is_what_most_of_its_files_are(tmp_path):
         ("a,b\n1,x\n", {"column": "cif"}, "has the columns a, b. Received: column='cif'"),
         ("", {}, "is a csv file with a header"),
         ('a,b\n1,2,3\n4,5,6,7,"', {}, "is a csv file with a header"),
+        (f'a;b\n1;"{cif()}"\n', {}, "with a header and commas between columns"),
+        ("PK\0\1", {}, "csv file of plain text. Received: .*t.csv, which is none"),
     ],
 )
 def test_tables_that_cannot_be_used(table, text, arguments, message):

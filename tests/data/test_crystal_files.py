@@ -32,7 +32,17 @@ def test_a_list_of_json():
     silicon = Structure(Lattice.cubic(3.0), ["Si"], [[0, 0, 0]]).as_dict()
     one, bad, two = read(json.dumps([silicon, {"no": 1}, {"structure": silicon}]).encode(), "json")
     assert one.numbers == two.numbers == [14]
-    assert bad == RefusedEntry("here#1", "unreadable", bad.detail)
+    assert (one.name, two.name) == ("0", "2")
+    assert bad == RefusedEntry("here#1", "unreadable", "Not a pymatgen structure: no.")
+
+
+def test_numbers_beside_a_structure_are_properties():
+    silicon = Structure(Lattice.cubic(3.0), ["Si"], [[0, 0, 0]], properties={"energy": -5, "magnetic": False})
+    document = {"material_id": "mp-149", "id": 7, "band_gap": 0.6, "stable": True, "structure": silicon.as_dict()}
+    for given, expected in ((silicon.as_dict(), {"energy": -5}), (document, {"energy": -5, "band_gap": 0.6})):
+        (cell,) = read(json.dumps(given), "json")
+        assert cell.properties == expected
+    assert cell.name == "mp-149"
 
 
 @pytest.mark.parametrize("left", [False, True])

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,23 @@ def test_duplicates_are_reported_once(tmp_path):
     assert crystals.report.counts == {"duplicate": 1}
     assert crystals.report[0].detail == "Equal to a.cif."
     assert len(read_crystals(tmp_path, duplicates=True)) == 3
+
+
+def test_numbers_that_files_bring_along(tmp_path, monkeypatch):
+    monkeypatch.setattr("kmatgen.data.crystals._CHUNK", 1)
+    for name, a, beside in (("a", 4.0, {"gap": 1.5}), ("b", 4.1, {}), ("c", 4.2, {"gap": 2.5, "energy": -3})):
+        structure = Structure(Lattice.cubic(a), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]).as_dict()
+        (tmp_path / f"{name}.json").write_text(json.dumps({"structure": structure, **beside}))
+    table = read_crystals(tmp_path).table
+    assert_array_equal(table.properties["gap"], [1.5, np.nan, 2.5])
+    assert_array_equal(table.properties["energy"], [np.nan, np.nan, -3])
+
+
+def test_nothing_usable_is_counted(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.cif").write_text("")
+    with pytest.raises(InputError, match=r"a\.cif is refused: empty\. There is no text\. Received: .* \(empty: 2\)\."):
+        read_crystals(tmp_path)
 
 
 def test_description(folder):
