@@ -27,7 +27,7 @@ def with_cell(
         angle_tolerance: As in `with_space_groups`.
 
     Returns:
-        The crystals of which a symmetry could be found, and the `(n,)` mask of those in `table`.
+        The crystals of which a symmetry could be found, with the space group that was, and the `(n,)` mask of those in `table`.
 
     Raises:
         InputError: There is no such cell.
@@ -38,10 +38,11 @@ def with_cell(
         return table, np.ones(len(table), bool)
     datasets = symmetry_datasets(table, symprec, angle_tolerance)
     found = np.array([data is not None for data in datasets], bool)
-    chosen = [data.std_cell if cell == "conventional" else data.prim_std_cell for data in datasets if data is not None]
+    known = [data for data in datasets if data is not None]
+    chosen = [data.std_cell if cell == "conventional" else data.prim_std_cell for data in known]
     if cell == "niggli":
         chosen = [_niggli(one) for one in chosen]
-    return _with_cells(table[found], chosen), found
+    return _with_cells(table[found], chosen, [data.number for data in known]), found
 
 
 def _niggli(cell: moyopy.Cell) -> moyopy.Cell:
@@ -51,7 +52,7 @@ def _niggli(cell: moyopy.Cell) -> moyopy.Cell:
     return moyopy.Cell(basis, coords.tolist(), cell.numbers)
 
 
-def _with_cells(table: CrystalTable, cells: list[moyopy.Cell]) -> CrystalTable:
+def _with_cells(table: CrystalTable, cells: list[moyopy.Cell], space_group: list[int]) -> CrystalTable:
     sites = max((cell.num_atoms for cell in cells), default=0)
     species = np.zeros((len(cells), sites), np.int16)
     coords = np.zeros((len(cells), sites, 3))
@@ -59,4 +60,4 @@ def _with_cells(table: CrystalTable, cells: list[moyopy.Cell]) -> CrystalTable:
         species[row, : cell.num_atoms] = cell.numbers
         coords[row, : cell.num_atoms] = cell.positions
     lattice = lattice_parameters(np.array([cell.basis for cell in cells]).reshape(-1, 3, 3))
-    return CrystalTable(lattice, species, coords, table.space_group, table.properties, table.origin)
+    return CrystalTable(lattice, species, coords, space_group, table.properties, table.origin)

@@ -46,6 +46,13 @@ def test_cells_hold_the_same_crystal(cell, sites):
         assert matcher.fit(structure, original)
 
 
+@pytest.mark.parametrize("cell", ["primitive", "conventional", "niggli"])
+def test_the_space_group_is_the_one_found_not_the_one_declared(cell):
+    declared = CrystalTable.from_structures([ROCK_SALT, QUARTZ, CALCITE])
+    assert_array_equal(declared.space_group, 0)
+    assert_array_equal(with_cell(declared, cell)[0].space_group, [225, 154, 167])
+
+
 def test_niggli_cells_are_pymatgens():
     table = CrystalTable.from_structures([skewed(s) for s in (ROCK_SALT, QUARTZ, CALCITE)])
     for row, structure in enumerate((ROCK_SALT, QUARTZ, CALCITE)):
