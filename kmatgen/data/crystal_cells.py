@@ -27,7 +27,8 @@ def with_cell(
         angle_tolerance: As in `with_space_groups`.
 
     Returns:
-        The crystals of which a symmetry could be found, with the space group that was, and the `(n,)` mask of those in `table`.
+        The crystals of which a symmetry could be found, with the space group that was, and the `(n,)` mask of those in
+        `table`.
 
     Raises:
         InputError: There is no such cell.

@@ -187,14 +187,14 @@ def open_crystals(
     crystals = read_crystals(source, cell=cell or "given", **options)
     if cell is None and len(np.unique(crystals.table.n_sites)) > 1:
         crystals = read_crystals(source, cell="niggli", **options)
-    train, test = _split(crystals.table, test_fraction, seed)
-    asked, predicted = CrystalConditions(conditions).fit(train), _to_predict(train, properties, conditions)
-    train, test = (table[asked.known_rows(table)] for table in (train, test))
+    known = crystals.table[CrystalConditions(conditions).fit(crystals.table).known_rows(crystals.table)]
+    train, test = _split(known, test_fraction, seed) if len(known) > 1 else (known, known[:0])
     if len(train) < 2 or not len(test):
         raise InputError(
             "Training needs at least 2 crystals and 1 held out, with all properties that are asked for. "
             f"Received: {len(train)} and {len(test)} of {len(crystals)} from {source}."
         )
+    asked, predicted = CrystalConditions(conditions).fit(train), _to_predict(train, properties, conditions)
     if codec.sites is None:
         codec.sites = int(crystals.table.n_sites.max())
     return CrystalSource(crystals, train, test, codec.fit(train), asked, predicted)

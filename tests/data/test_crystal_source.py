@@ -44,6 +44,27 @@ def test_properties_to_predict():
         opened.asked_properties({"gap": 9})
 
 
+def test_crystals_without_the_condition_lend_no_elements():
+    """An element may be left in one crystal alone, which then has to be trained on."""
+    table = perovskites(60)
+    rows = np.flatnonzero((table.species == 41).any(axis=1))
+    gap = np.linspace(0, 3, 60)
+    gap[rows[1:]] = np.nan
+    for seed in range(8):
+        given = structures(replace(table, properties={"gap": gap}))
+        opened = open_crystals(given, conditions=["gap"], test_fraction=0.3, seed=seed)
+        assert len(opened.train) + len(opened.test) == 60 - len(rows[1:])
+        assert np.isin(opened.test.species, opened.train.species).all()
+        assert opened.conditions.learned["elements"] == np.unique(opened.train.species).tolist()
+
+
+def test_refuses_data_of_which_too_few_have_the_condition():
+    gap = np.full(20, np.nan)
+    gap[3] = 1.0
+    with pytest.raises(InputError, match="with all properties that are asked for. Received: 1 and 0 of 20"):
+        open_crystals(structures(replace(perovskites(20), properties={"gap": gap})), conditions=["gap"])
+
+
 @pytest.mark.parametrize(("properties", "conditions"), [(["space_group"], []), (["gap"], ["gap"])])
 def test_refuses_properties_to_predict(properties, conditions):
     table = replace(perovskites(20), properties={"gap": np.arange(20.0)})
