@@ -9,41 +9,47 @@ Leaves one figure with a row for each model, and the samples of each, in runs/di
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
 import numpy as np
 
 import kmatgen as kg
 from kmatgen.cli import run_or_explain
-from kmatgen.data.digits import load_digits
-from kmatgen.networks import dcgan_discriminator, dcgan_generator, mlp_discriminator, mlp_generator
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.plotting import image_grid, training_figure
+
+if TYPE_CHECKING:
+    import keras
 
 SHAPE, CLASSES, EPOCHS_SHOWN = (32, 32, 1), {"classes": 10}, (1, 2, 4, 10, 50, 100)
 # Classes are learnt from real digits alone: from generated ones, too, both networks may agree on classes of their own.
-TERMS = {"acgan": [kg.AuxiliaryClassifier(fake=False)]}
-MODELS = {
-    "vanilla": lambda: kg.GAN(mlp_generator(SHAPE), mlp_discriminator(SHAPE), seed=0),
-    "dcgan": lambda: kg.DCGAN(dcgan_generator(SHAPE, filters=32), dcgan_discriminator(SHAPE, 32), seed=0),
+TERMS = {"acgan": lambda: [kg.AuxiliaryClassifier(fake=False)]}
+MODELS: dict[str, Callable[[], kg.GAN]] = {
+    "vanilla": lambda: kg.GAN(kg.networks.mlp_generator(SHAPE), kg.networks.mlp_discriminator(SHAPE), seed=0),
+    "dcgan": lambda: kg.DCGAN(
+        kg.networks.dcgan_generator(SHAPE, filters=32), kg.networks.dcgan_discriminator(SHAPE, 32), seed=0
+    ),
     "conditional": lambda: kg.ConditionalGAN(
-        dcgan_generator(SHAPE, filters=32, condition=CLASSES), dcgan_discriminator(SHAPE, 32, condition=CLASSES), seed=0
+        kg.networks.dcgan_generator(SHAPE, filters=32, condition=CLASSES),
+        kg.networks.dcgan_discriminator(SHAPE, 32, condition=CLASSES),
+        seed=0,
     ),
     "acgan": lambda: kg.ACGAN(
-        dcgan_generator(SHAPE, filters=32, condition=CLASSES, conditioning="conditional_normalization"),
-        dcgan_discriminator(SHAPE, 32, classes=10),
+        kg.networks.dcgan_generator(SHAPE, filters=32, condition=CLASSES, conditioning="conditional_normalization"),
+        kg.networks.dcgan_discriminator(SHAPE, 32, classes=10),
         seed=0,
     ),
     "infogan": lambda: kg.InfoGAN(
-        dcgan_generator(SHAPE, filters=32, condition={"size": 12}),
-        dcgan_discriminator(SHAPE, 32, code_categories=10, code_continuous=2),
+        kg.networks.dcgan_generator(SHAPE, filters=32, condition={"size": 12}),
+        kg.networks.dcgan_discriminator(SHAPE, 32, code_categories=10, code_continuous=2),
         seed=0,
     ),
     "wgan_gp": lambda: kg.WGANGP(
-        dcgan_generator(SHAPE, filters=32), dcgan_discriminator(SHAPE, 32, normalization="layer"), seed=0
+        kg.networks.dcgan_generator(SHAPE, filters=32),
+        kg.networks.dcgan_discriminator(SHAPE, 32, normalization="layer"),
+        seed=0,
     ),
 }
 
@@ -60,19 +66,16 @@ def asked(model: kg.GAN) -> np.ndarray | None:
     return np.concatenate([np.eye(10)[rows], sweep], axis=1).astype(np.float32)
 
 
-class Snapshot(keras.callbacks.Callback):
-    """Keep and picture the samples of some epochs."""
+def snapshots(model: kg.GAN, epochs: set[int], path: Path, shown: dict[int, np.ndarray]) -> keras.callbacks.Callback:
+    """Keep the samples of some epochs in `shown`, and picture them."""
+    import keras
 
-    def __init__(self, epochs: set[int], path: Path) -> None:
-        super().__init__()
-        self.epochs, self.path = epochs, path
-        self.shown: dict[int, np.ndarray] = {}
+    def keep(epoch: int, logs: dict | None = None) -> None:
+        if epoch + 1 in epochs:
+            shown[epoch + 1] = model.generate(100, asked(model), seed=0)
+            image_grid(shown[epoch + 1], path.with_name(f"{path.name}_{epoch + 1:04d}.png"), columns=10)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Picture the epoch if it is one of those."""
-        if epoch + 1 in self.epochs:
-            self.shown[epoch + 1] = self.model.generate(100, asked(self.model), seed=0)
-            image_grid(self.shown[epoch + 1], self.path.with_name(f"{self.path.name}_{epoch + 1:04d}.png"), columns=10)
+    return keras.callbacks.LambdaCallback(on_epoch_end=keep)
 
 
 def main() -> None:
@@ -84,22 +87,27 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64, help="digits of a generator step (default: 64)")
     parser.add_argument("--out", type=Path, default=Path("runs/digits_gan"), help="folder of the pictures")
     options = parser.parse_args()
+    import_tensorflow()
+    import keras
+
+    from kmatgen.data.digits import load_digits
+
     digits = load_digits(options.data, SHAPE[0])
     print(f"{len(digits.images)} digits: {digits.source}")
-    histories, snapshots = {}, {}
+    histories: dict[str, dict] = {}
+    shown: dict[str, dict[int, np.ndarray]] = {name: {} for name in options.models}
     for name in options.models:
         print(name)
         keras.utils.set_random_seed(0)
         model = MODELS[name]()
-        model.compile(terms=TERMS.get(name))
+        model.compile(terms=TERMS[name]() if name in TERMS else None)
         labelled = model.condition_spec is not None and name != "infogan"
         data = (digits.images, digits.labels) if labelled else digits.images
         train = kg.data.batches(data, options.batch_size, d_steps=model.d_steps, seed=0, shuffle_buffer=60_000)
-        snapshot = Snapshot({*EPOCHS_SHOWN, options.epochs}, options.out / name)
+        snapshot = snapshots(model, {*EPOCHS_SHOWN, options.epochs}, options.out / name, shown[name])
         histories[name] = model.fit(train, epochs=options.epochs, callbacks=[snapshot], verbose=2).history
-        snapshots[name] = snapshot.shown
         model.export(options.out / f"{name}_saved_model")
-    figure = training_figure(histories, snapshots, options.out / "digits_gan.png")
+    figure = training_figure(histories, shown, options.out / "digits_gan.png")
     print(f"Figure: {figure}")
 
 

@@ -2,30 +2,25 @@
 
     python apps/microstructure_anomalies.py --data uhcs/ --normal spheroidite --minutes 5
 
-The folder has a metadata.csv whose column (--column) names the kind of each image. Images of the normal kind are
-divided into training and held-out ones; the area under the ROC curve says how well the scores tell held-out normal
-images from all others. Figures and numbers go to runs/anomalies.
+The folder has a metadata.csv whose column (--column) names the kind of each image, or else a subfolder for each kind.
+Images of the normal kind are divided into training and held-out ones; the area under the ROC curve says how well the
+scores tell held-out normal images from all others. Figures and numbers go to runs/anomalies.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
 import numpy as np
 
 import kmatgen as kg
 from kmatgen.cli import run_or_explain
-from kmatgen.data.patches import patch_owners
-from kmatgen.data.pixelsize import read_metadata
+from kmatgen.cli.startup import import_tensorflow
 from kmatgen.plotting import heat_maps, roc_curves
 from kmatgen.presets import resolve
-from kmatgen.training import build_model
 
 MODELS = {"vae": "vae_micrographs", "gan": "sngan_64", "diffusion": "diffusion_64"}
 
@@ -33,7 +28,7 @@ MODELS = {"vae": "vae_micrographs", "gan": "sngan_64", "diffusion": "diffusion_6
 def main() -> None:
     """Train on the normal kind, score the rest, picture both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of micrographs with a metadata.csv")
+    parser.add_argument("--data", type=Path, required=True, help="folder with a metadata.csv or subfolders")
     parser.add_argument("--column", default="primary_microconstituent", help="column that names the kind")
     parser.add_argument("--normal", default="spheroidite", help="kind that is normal (default: spheroidite)")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=["vae"], help="default: vae")
@@ -42,6 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("runs/anomalies"), help="folder of figures and numbers")
     options = parser.parse_args()
+    import_tensorflow()
     train, normal, other = divided(options)
     print(f"{len(train[0])} patches to train on, {len(normal[0])} held-out normal ones, {len(other[0])} others")
     scores = {"contrast (no model)": (normal[0].std(axis=(1, 2, 3)), other[0].std(axis=(1, 2, 3)))}
@@ -56,12 +52,15 @@ def main() -> None:
 
 def divided(options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
     """Patches and the images they are of: to train on, held out of the normal kind, of all other kinds."""
-    table = read_metadata(options.data / "metadata.csv")
+    from kmatgen.data.patches import patch_owners
+
     files = list(kg.data.find_micrographs(options.data, channels=1))
-    kinds = [table.get(file.path.name, {}).get(options.column) for file in files]
-    if options.normal not in kinds:
-        known = ", ".join(sorted({kind for kind in kinds if kind}))
-        raise kg.InputError(f"--normal is one of {known}. Received: {options.normal!r}.")
+    kinds = kinds_of([file.path for file in files], options)
+    known = sorted({kind for kind in kinds if kind})
+    if len(known) < 2 or options.normal not in known:
+        raise kg.InputError(
+            f"--normal is one of at least two kinds, here {', '.join(known) or 'none'}. Received: {options.normal!r}."
+        )
     of_normal = [file for file, kind in zip(files, kinds, strict=True) if kind == options.normal]
     others = [file for file, kind in zip(files, kinds, strict=True) if kind and kind != options.normal]
     held_out_paths = set(kg.data.split_files([file.path for file in of_normal], 0.3, options.seed)[1])
@@ -79,8 +78,26 @@ def divided(options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
+def kinds_of(paths: Sequence[Path], options: argparse.Namespace) -> list[str | None]:
+    """The kind of each image, by the table of the folder, or where it has none by the subfolder."""
+    from kmatgen.data.pixelsize import metadata_row, read_metadata
+
+    if not (options.data / "metadata.csv").is_file():
+        folders = [path.relative_to(options.data).parts[:-1] for path in paths]
+        return [folder[0] if folder else None for folder in folders]
+    table = read_metadata(options.data / "metadata.csv")
+    columns = next(iter(table.values()), {})
+    if options.column not in columns:
+        raise kg.InputError(f"--column is one of {', '.join(columns)}. Received: {options.column!r}.")
+    return [metadata_row(path, table).get(options.column) for path in paths]
+
+
 def trained(name: str, patches: np.ndarray, options: argparse.Namespace) -> kg.GenerativeModel:
     """A model of the patches, trained for the time given."""
+    import keras
+
+    from kmatgen.training import build_model
+
     config = resolve(MODELS[name], {"seed": options.seed})
     keras.utils.set_random_seed(options.seed)
     model = build_model(config, patches.shape[1:])

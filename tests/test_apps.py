@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,20 @@ def test_microstructure_vae(tmp_path, monkeypatch, capsys):
     left = {path.name for path in (tmp_path / "runs/microstructure_vae").iterdir()}
     assert {"samples.png", "reconstructions.png", "traversal.png", "loss_curves.png", "report.html"} <= left
     assert (tmp_path / "saved_models/microstructure_vae/saved_model.pb").is_file()
+
+
+def test_help_does_not_import_tensorflow():
+    code = """
+import contextlib, pathlib, runpy, sys
+for path in map(str, sorted(pathlib.Path(sys.argv[1]).glob("*.py"))):
+    sys.argv = [path, "--help"]
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(path, run_name="__main__")
+    print(path, "tensorflow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code, APPS], capture_output=True, text=True)
+    assert done.stdout.count("usage: ") == len(list(APPS.glob("*.py"))) == done.stdout.count(".py False\n")
+    assert done.stderr == ""
 
 
 def test_a_wrong_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
@@ -88,6 +103,28 @@ def test_microstructure_anomalies(tmp_path, monkeypatch, capsys, rng):
     areas = json.loads((tmp_path / "out/areas.json").read_text())
     assert areas["vae"]["images"] == areas["contrast (no model)"]["images"] == 1.0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"areas.json", "roc.png", "vae_heat_maps.png"}
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments", "sentence"),
+    [
+        (None, [], "at least two kinds, here flat, rough. Received: 'none of them'."),
+        (None, ["--data", "flat"], "at least two kinds, here none. Received: 'none of them'."),
+        ("path,kind\n0.png,flat\n", [], "--column is one of path, kind. Received: 'primary_microconstituent'."),
+        ("path,kind\nflat/0.png,flat\n", ["--column", "kind"], "here flat. Received: 'none of them'."),
+    ],
+)
+def test_kinds_of_anomalies(table, arguments, sentence, tmp_path, monkeypatch, capsys):
+    """By subfolder or by a table; what cannot be meant is refused before any training."""
+    for kind in ("flat", "rough"):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / kind / "0.png")
+    if table:
+        (tmp_path / "metadata.csv").write_text(table)
+    options = ["--data", ".", *arguments, "--normal", "none of them"]
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path, "microstructure_anomalies.py", *options)
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ def read_metadata(csv_file: str | os.PathLike[str]) -> dict[str, dict[str, str]]
                 )
             return {_key(row[column]): row for row in rows if row[column]}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The metadata file {path} must be a csv table in UTF-8. Received: {error}.") from error
+        what = getattr(error, "strerror", None) or error
+        raise InputError(f"The metadata file {path} must be a csv table in UTF-8. Received: {what}.") from error
 
 
 def pixel_size(
@@ -83,7 +84,7 @@ def pixel_size(
     path = Path(path)
     if isinstance(metadata, (str, os.PathLike)):
         metadata = read_metadata(metadata)
-    found = _from_row(path, _row(path, metadata)) if metadata else None
+    found = _from_row(path, metadata_row(path, metadata)) if metadata else None
     if found is not None:
         return found
     try:
@@ -96,8 +97,8 @@ def _key(name: str) -> str:
     return name.strip().replace("\\", "/").removeprefix("./")
 
 
-def _row(path: Path, metadata: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """The row of a file, whose name may be preceded by any of its folders."""
+def metadata_row(path: Path, metadata: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The row of a file, whose name may be preceded by any of its folders; empty if there is none."""
     for start in range(len(path.parts)):
         row = metadata.get("/".join(path.parts[start:]))
         if row is not None:

@@ -40,9 +40,12 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_p
         raise InputError(f"data.test_fraction lies between 0 and 1. Received: {data['test_fraction']}.")
     if data["condition"] not in (None, *CONDITIONS):
         raise InputError(f"data.condition is null, {' or '.join(CONDITIONS)}. Received: {data['condition']!r}.")
+    threshold = data["phase_threshold"]
+    if threshold is not None and not 0 <= threshold < 1:
+        raise InputError(f"data.phase_threshold is a grey value from 0 to below 1. Received: {threshold}.")
     source = _open(data, seed, progress, first_pass)
     if data["condition"] == "phase_fraction":
-        return with_phase_fractions(source, data["phase_threshold"])
+        return with_phase_fractions(source, threshold)
     return source
 
 

@@ -137,7 +137,9 @@ def test_bad_conditions(condition, message):
         open_source(settings(**{"data.condition": condition}), seed=0)
 
 
-@pytest.mark.parametrize(("path", "value"), [("data.test_fraction", 0.0), ("data.test_fraction", 1.0)])
+@pytest.mark.parametrize(
+    ("path", "value"), [("data.test_fraction", 0.0), ("data.test_fraction", 1.0), ("data.phase_threshold", 1.5)]
+)
 def test_bad_settings(path, value):
     with pytest.raises(kg.InputError, match=f"Received: {value}"):
         open_source(settings(**{path: value}), seed=0)
