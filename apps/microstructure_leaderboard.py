@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--data", default="polycrystal", help="folder of micrographs (default: synthetic polycrystals)")
     parser.add_argument("--size", type=int, default=64, help="side of the images in pixels (default: 64)")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="convert images to grey or to colour")
-    parser.add_argument("--minutes", type=float, default=7.0, help="wall time of each training (default: 7)")
+    parser.add_argument(
+        "--minutes", type=float, default=7.0, help="of each training, to the end of an epoch (default: 7)"
+    )
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all three")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="PATH=VALUE, a setting of all runs")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: 0)")
@@ -50,11 +52,15 @@ def main() -> None:
     runs = {}
     for family in options.families:
         folder = options.out / family
-        print(f"{family}: {options.minutes:g} minutes")
         runs[family] = folder
         # One that was trained in an earlier call, perhaps an interrupted one, is judged as it is.
-        if not ((folder / CONFIG).is_file() and Run.open(folder).finished_epochs):
-            training.train(presets.resolve(FAMILIES[family], settings), folder, verbose=2)
+        if (folder / CONFIG).is_file() and Run.open(folder).finished_epochs:
+            Run.open(folder).adopt(settings)  # which refuses other data, for instance
+            print(f"{family}: trained in an earlier call")
+            continue
+        print(f"{family}: {options.minutes:g} minutes")
+        run = training.train(presets.resolve(FAMILIES[family], settings), folder, verbose=2)
+        print(f"{family}: its last epoch ended after {run.read_json('metrics.json')['seconds'] / 60:.2g} minutes")
     first = next(iter(runs.values()))
     tables, page = compare_models(runs, first, options.out / "comparison", n=options.n, seed=options.seed)
     print(f"\n{comparison_text(tables)}\n\nPage: {page}")

@@ -84,9 +84,13 @@ def test_microstructure_leaderboard(tmp_path, monkeypatch, capsys):
     run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options)
     assert "runs/leaderboard/comparison/evaluation.html" in capsys.readouterr().out
     assert len((tmp_path / "runs/leaderboard/vae/history.csv").read_text().splitlines()) == 2
-    # Called again, it judges what is there.
+    # Called again, it judges what is there, unless that is something else.
     run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options)
+    assert "vae: trained in an earlier call" in capsys.readouterr().out
     assert len((tmp_path / "runs/leaderboard/vae/history.csv").read_text().splitlines()) == 2
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path, "microstructure_leaderboard.py", *options, "--data", "phases")
+    assert 'was trained with data.source="polycrystal"' in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -156,7 +156,8 @@ def as_samples(name: str, values: Any) -> np.ndarray:
     Args:
         name: What to call them in an error.
         values: `(n, height, width)`, `(n, height, width, channels)` with up to 4 channels, `(n, depth, height, width)`
-            or `(n, depth, height, width, channels)`, in [0, 1]; whole numbers of 8 bits are divided by 255.
+            or `(n, depth, height, width, channels)`, in [0, 1]; whole numbers of 8 bits are divided by 255 unless
+            they are masks of 0 and 1.
 
     Raises:
         InputError: The shape is another, there are no samples, or a value is not finite or out of range.
@@ -167,7 +168,7 @@ def as_samples(name: str, values: Any) -> np.ndarray:
             f"Received: samples with {', '.join(values)}."
         )
     samples = np.asarray(values)
-    if samples.dtype == np.uint8:
+    if samples.dtype == np.uint8 and samples.max(initial=0) > 1:
         samples = samples.astype(np.float32) / np.float32(255.0)
     if samples.ndim == 3 or (samples.ndim == 4 and samples.shape[-1] > 4):
         samples = samples[..., None]

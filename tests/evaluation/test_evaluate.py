@@ -3,11 +3,12 @@ import warnings
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import wasserstein_distance
 
 import kmatgen as kg
 from kmatgen.evaluation import Metric, evaluate
+from kmatgen.evaluation.view import as_samples
 from kmatgen.metrics import rms_two_point_error
 from tests.evaluation.discs import TEST, TRAIN, blobs
 
@@ -194,3 +195,10 @@ def test_settings_are_checked_before_anything_is_computed(option, words):
 def test_metrics_are_named():
     with pytest.raises(kg.InputError, match="a list of names and Metrics. Received: None"):
         evaluate(TEST, (TRAIN, TEST), None)
+
+
+def test_eight_bits_and_masks(rng):
+    masks = rng.random((3, 8, 8)) > 0.5
+    for samples in (masks, masks.astype(np.uint8), np.uint8(255) * masks):
+        assert_array_equal(as_samples("generated", samples), masks[..., None].astype(np.float32))
+    assert_array_equal(as_samples("generated", np.uint8(51) * masks), masks[..., None] * np.float32(0.2))
