@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kmatgen.data.crystal_files import NAMES, SUFFIXES, Entry, file_kind, numbers_in, text_kind
-from kmatgen.data.folders import is_hidden
+from kmatgen.data.folders import files_below
 from kmatgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def holds_crystals(source: str | os.PathLike[str]) -> bool:
     if not path.is_dir():
         return (path.is_file() and path.suffix.lower() not in IMAGES) or str(source) == "prototypes"
     crystals = sum(1 for _ in crystal_paths(path))
-    images = sum(1 for file in path.rglob("*") if file.suffix.lower() in IMAGES)
+    images = sum(1 for file in files_below(path) if file.suffix.lower() in IMAGES)
     return crystals > images or (not images and any(path.glob("*.csv")))
 
 
@@ -87,9 +87,7 @@ def prototypes() -> list[Entry]:
 
 def crystal_paths(folder: Path) -> Iterator[Path]:
     """The crystal files below a folder in the order of their names; hidden ones are passed over."""
-    for path in sorted(folder.rglob("*")):
-        if not is_hidden(path.relative_to(folder)) and file_kind(path) and path.is_file():
-            yield path
+    return filter(file_kind, files_below(folder))
 
 
 def _from_folder(folder: Path, column: str | None) -> list[Entry]:

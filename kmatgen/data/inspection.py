@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kmatgen.data.databar import find_data_bar
-from kmatgen.data.folders import is_hidden
+from kmatgen.data.folders import files_below
 from kmatgen.data.micrographs import Micrograph, Micrographs, Refused
 from kmatgen.data.pixelsize import pixel_size, read_metadata
 from kmatgen.data.reading import SUFFIXES, native_decoder, read_pages
@@ -116,7 +116,7 @@ def _image_files(folder: Path) -> list[Path]:
         raise InputError(
             f"Micrographs are given as the folder that they are in. Received: {folder}, which does not exist."
         )
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path.relative_to(folder))]
+    files = files_below(folder)
     images = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not images:
         from kmatgen.data.crystal_files import SUFFIXES as CRYSTALS
