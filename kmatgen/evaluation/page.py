@@ -89,7 +89,7 @@ def table_rows(tables: Mapping[str, Evaluation]) -> list[dict]:
                         "interval": span(one.low, one.high),
                         "generated": number(one.generated),
                         "verdict": one.verdict,
-                        "good": one.at_floor,
+                        "good": one.good,
                     }
                     for one in scores
                 ],

@@ -199,6 +199,7 @@ class Judge:
             generated=float(np.median(found.generated)),
             real=float(np.median(found.held_out)),
             outcome=_memorised(found),
+            passed=found.passed,
         )
 
     def _score(self, metric: Metric, generated: View, common: Mapping[str, str]) -> Score:

@@ -29,6 +29,7 @@ class Score:
         better: `"lower"` or `"higher"`.
         reason: Why the metric, or its floor, cannot be computed.
         outcome: The verdict in words, where it does not follow from value and floor alone.
+        passed: Whether that is a good one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Score:
     better: str = "lower"
     reason: str | None = None
     outcome: str | None = None
+    passed: bool | None = None
 
     @property
     def at_floor(self) -> bool:
@@ -52,6 +54,11 @@ class Score:
         if self.value is None or self.floor is None:
             return False
         return self.value <= self.floor if self.better == "lower" else self.value >= self.floor
+
+    @property
+    def good(self) -> bool:
+        """Whether the verdict is a good one."""
+        return self.at_floor if self.passed is None else self.passed
 
     @property
     def verdict(self) -> str:
@@ -133,7 +140,9 @@ class Evaluation:
         rows = []
         for score in self.scores:
             row = {
-                key: value for key, value in asdict(score).items() if key not in ("baselines", "floor_range", "outcome")
+                key: value
+                for key, value in asdict(score).items()
+                if key not in ("baselines", "floor_range", "outcome", "passed")
             }
             row |= {f"baseline_{name}": value for name, value in score.baselines.items()}
             rows.append({**row, "at_floor": score.at_floor, "verdict": score.verdict})

@@ -8,6 +8,7 @@ from scipy.stats import wasserstein_distance
 
 import kmatgen as kg
 from kmatgen.evaluation import Metric, evaluate
+from kmatgen.evaluation.table import Score
 from kmatgen.evaluation.view import as_samples
 from kmatgen.metrics import rms_two_point_error
 from tests.evaluation.discs import TEST, TRAIN, blobs
@@ -202,3 +203,14 @@ def test_eight_bits_and_masks(rng):
     for samples in (masks, masks.astype(np.uint8), np.uint8(255) * masks):
         assert_array_equal(as_samples("generated", samples), masks[..., None].astype(np.float32))
     assert_array_equal(as_samples("generated", np.uint8(51) * masks), masks[..., None] * np.float32(0.2))
+
+
+@pytest.mark.parametrize(("value", "passed", "good"), [(0.03, True, True), (0.0, False, False), (0.0, None, True)])
+def test_a_test_that_is_passed_is_good(value, passed, good):
+    assert Score("memorisation", "share", value=value, floor=0.01, passed=passed).good == good
+
+
+def test_memorisation_is_a_test_that_is_passed_or_not():
+    table = evaluate(TRAIN[:40], (TRAIN, TEST), ["memorisation"])
+    assert table["memorisation"].passed is False
+    assert table["memorisation"].verdict.startswith("failed")
