@@ -6,6 +6,8 @@ With no data of your own it learns the structure prototypes that pymatgen ships:
     python apps/crystal_generation.py --data perov_5/train.csv -n 4000 --published perov_5
     python apps/crystal_generation.py --data cifs/ --conditions band_gap composition --ask band_gap=1.5
     python apps/crystal_generation.py --data cifs/ --family vae --properties band_gap --ask band_gap=1.5
+    python apps/crystal_generation.py --data cifs/ --near mine.cif --strength 0.3
+    python apps/crystal_generation.py --data cifs/ --fixed mine.cif --hold lattice coords=0,3
     python apps/crystal_generation.py --representation crystens --family wgan_gp --set fit.minutes=60 \\
         --set networks.generator.config.width=0.25 --set networks.discriminator.config.width=0.25
 
@@ -37,7 +39,7 @@ def _options() -> argparse.Namespace:
     """The command line.
 
     Raises:
-        InputError: There is no such family of the representation, or a wish without a value.
+        InputError: Something that no model of the family could do.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="prototypes", help="folder of CIF, POSCAR or JSON files, or a csv table")
@@ -52,6 +54,12 @@ def _options() -> argparse.Namespace:
                         help="columns that a vae predicts, so that crystals can be asked for them")  # fmt: skip
     parser.add_argument("--ask", nargs="*", default=[], metavar="NAME=VALUE", help="what to generate crystals for")
     parser.add_argument("--guidance", type=float, default=2.0, help="how much a diffusion heeds --ask (default: 2)")
+    parser.add_argument("--near", type=Path, metavar="FILE", help="crystal that those of a diffusion are to resemble")
+    parser.add_argument("--strength", type=float, default=0.3,
+                        help="how far they go from --near, above 0 up to 1 (default: 0.3)")  # fmt: skip
+    parser.add_argument("--fixed", type=Path, metavar="FILE", help="crystal of which a diffusion is to keep parts")
+    parser.add_argument("--hold", nargs="+", metavar="PART",
+                        help="what of --fixed: lattice, species, coords, or of some sites, as coords=0,3")  # fmt: skip
     parser.add_argument("--symprec", type=float, default=0.1, help="tolerance of symmetries in Angstrom (default: 0.1)")
     parser.add_argument("--published", choices=("perov_5", "carbon_24"), help="published scores to show beside")
     parser.add_argument("--jobs", type=int, default=2, help="processes that score (default: 2)")
@@ -72,6 +80,21 @@ def _options() -> argparse.Namespace:
         raise InputError(
             f"--ask is for what --conditions or --properties make it learn. Received: {', '.join(sorted(unknown))}."
         )
+    if options.n < 1 or not options.symprec > 0 or options.jobs < 1:
+        raise InputError(
+            "-n and --jobs are at least 1, --symprec is above 0. "
+            f"Received: -n {options.n} --jobs {options.jobs} --symprec {options.symprec}."
+        )
+    if (options.fixed is None) != (options.hold is None):
+        raise InputError("--fixed FILE and --hold PART go together. Received: one without the other.")
+    takes_crystals = options.family == "diffusion" and options.representation == "point_cloud"
+    if (options.near or options.fixed) and not takes_crystals:
+        raise InputError(
+            "--near and --fixed are for the diffusion of point clouds. "
+            f"Received: --family {options.family} --representation {options.representation}."
+        )
+    if not 0 < options.strength <= 1:
+        raise InputError(f"--strength is above 0 and at most 1. Received: {options.strength}.")
     return options
 
 
@@ -89,24 +112,47 @@ def _guided(options: argparse.Namespace) -> bool:
     return options.family == "diffusion" and bool(options.conditions)
 
 
+def _crystals_given(options: argparse.Namespace) -> dict[str, Any]:
+    """The crystals to begin with, as `generate_crystals` takes them."""
+    from kmatgen.data.crystal_known import parse_hold, read_known
+
+    near = {"near": read_known(options.near), "strength": options.strength} if options.near else {}
+    return near | ({"fixed": read_known(options.fixed), "hold": parse_hold(options.hold)} if options.fixed else {})
+
+
+def _check(options: argparse.Namespace, crystals: Any, request: dict[str, str], given: dict[str, Any]) -> None:
+    """Refuse before training what could not be generated after it."""
+    from kmatgen.data.crystal_known import EVERYTHING, known_crystal
+
+    if crystals is None:
+        raise InputError(f"--data are crystals. Received: {options.data}, which holds none.")
+    crystals.asked(request)
+    crystals.asked_properties(request)
+    for name, hold in {"near": EVERYTHING, "fixed": given.get("hold")}.items():
+        if name in given:
+            known_crystal(crystals, given[name], hold)
+
+
 def main() -> None:
     """Parse, train, generate, score, say where the results are."""
     options = _options()
     request = dict(wish.split("=", 1) for wish in options.ask)
-    settings = _settings(options)
+    config = presets.resolve(REPRESENTATIONS[options.representation] + options.family, _settings(options))
     import_tensorflow()
     from kmatgen import training
     from kmatgen.crystals.generation import generate_crystals, write_generation
     from kmatgen.data.sources import open_source
+    from kmatgen.export import check_export_folder
     from kmatgen.sampling import export_run
 
-    run = training.train(
-        presets.resolve(REPRESENTATIONS[options.representation] + options.family, settings), options.out, verbosity()
-    )
+    check_export_folder(options.export)
+    given = _crystals_given(options)
+    crystals = open_source(config["data"], options.seed).crystals
+    _check(options, crystals, request, given)
+    run = training.train(config, options.out, verbosity())
     export_run(run, options.export)
-    crystals = open_source(run.config["data"], options.seed).crystals
     print(f"Generating and scoring {options.n} crystals ...")
-    how = {"guidance": options.guidance} if _guided(options) and request else {}
+    how = given | ({"guidance": options.guidance} if _guided(options) and request else {})
     generated = generate_crystals(run.load_model(), crystals, options.n, options.seed, request, options.symprec, **how)
     folder = run.folder / "generated"
     rows = write_generation(generated, crystals, folder, options.published, options.seed, jobs=options.jobs)

@@ -1,5 +1,6 @@
 """The apps run as a user runs them, on the smallest data that they take."""
 
+import csv
 import json
 import runpy
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.data.cifs import plain
 
 APPS = Path(__file__).parents[1] / "apps"
 
@@ -139,6 +142,14 @@ def test_kinds_of_anomalies(table, arguments, sentence, tmp_path, monkeypatch, c
             "diffusion of crystens. Received: --family vae --representation crystens.",
         ),
         (["--ask", "band_gap=1.5"], "--conditions or --properties make it learn. Received: band_gap."),
+        (["-n", "0"], "-n and --jobs are at least 1, --symprec is above 0. Received: -n 0"),
+        (["--fixed", "mine.cif"], "--fixed FILE and --hold PART go together."),
+        (["--hold", "lattice"], "--fixed FILE and --hold PART go together."),
+        (["--family", "vae", "--near", "mine.cif"], "for the diffusion of point clouds. Received: --family vae"),
+        (["--near", "mine.cif", "--strength", "0"], "--strength is above 0 and at most 1. Received: 0.0."),
+        (["--near", "mine.cif"], "Received: mine.cif, which does not exist."),
+        (["--conditions", "space_group", "--ask", "space_group=231"], "from 1 to 230. Received: '231'."),
+        (["--export", str(APPS)], "An export goes into a new folder"),
     ],
 )
 def test_crystal_generation_refuses_what_makes_no_sense(arguments, sentence, tmp_path, monkeypatch, capsys):
@@ -148,3 +159,23 @@ def test_crystal_generation_refuses_what_makes_no_sense(arguments, sentence, tmp
     assert stop.value.code == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_crystal_generation_with_given_crystals(tmp_path, monkeypatch, capsys):
+    """One to resemble and one of which two sites stay; the sites of a CIF are counted from 0."""
+    folder = tmp_path / "cifs"
+    folder.mkdir()
+    for row, a in enumerate(np.linspace(3.5, 4.5, 12)):
+        (folder / f"{row}.cif").write_text(plain("Ba Ti O O O"[: 11 - 2 * (row % 2)], a=a, spread=0.19))
+    mine = folder / "4.cif"
+    small = ["networks.denoiser.config.width=8", "networks.denoiser.config.blocks=1", "model.config.steps=3"]
+    quick = [*small, "fit.passes=1", "fit.batch_size=4", "data.test_fraction=0.2"]
+    options = ["--data", folder, "--epochs", 1, "-n", 4, "--jobs", 1, *(f"--set={setting}" for setting in quick)]
+    given = ["--near", mine, "--strength", 0.01, "--fixed", mine, "--hold", "lattice", "coords=0,3"]
+    run(monkeypatch, tmp_path, "crystal_generation.py", *options, *given)
+    with (tmp_path / "runs/crystals/generated/crystals.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    assert {row["sites"] for row in rows} == {"5"}
+    np.testing.assert_allclose([float(row["volume"]) for row in rows], np.linspace(3.5, 4.5, 12)[4] ** 3, rtol=1e-3)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kmatgen.data.crystal_source import CrystalSource
+from kmatgen.data.crystals import read_crystals
 from kmatgen.errors import InputError
 from kmatgen.representations.active import active_places
 from kmatgen.representations.crystal_table import CrystalTable, lattice_matrix
@@ -20,6 +22,36 @@ if TYPE_CHECKING:
 Hold = Mapping[str, bool | Sequence[int]]
 EVERYTHING: Hold = dict.fromkeys(PointCloud.FIELDS, True)
 _NEAR = 0.01  # Angstrom
+
+
+def read_known(path: str | Path) -> Structure:
+    """The crystal of a file: CIF, POSCAR or pymatgen JSON, in the cell that it stands in.
+
+    Raises:
+        InputError: There is no such file, or another number of crystals than one in it.
+    """
+    table = read_crystals(path, symprec=None, duplicates=True, strict=True).table
+    if not Path(path).is_file() or len(table) != 1:
+        raise InputError(f"A crystal to begin with is a file of one. Received: {path} with {len(table)}.")
+    return table.structures()[0]
+
+
+def parse_hold(words: Sequence[str]) -> Hold:
+    """What to hold of a crystal as it is written: `["lattice", "coords=0,3"]` is all of the lattice, and two sites.
+
+    Raises:
+        InputError: It is written otherwise.
+    """
+    found: dict[str, bool | list[int]] = {}
+    for word in words:
+        name, given, indices = word.partition("=")
+        try:
+            found[name] = [int(index) for index in indices.split(",")] if given else True
+        except ValueError as error:
+            raise InputError(
+                f"What is held is written like lattice, species or coords=0,3. Received: {word!r}."
+            ) from error
+    return found
 
 
 def known_crystal(
