@@ -12,7 +12,7 @@ from kmatgen.errors import InputError
 from kmatgen.evaluation.metric import DEFAULT, Metric
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.metrics.crystal_scores import score_rows
-from kmatgen.representations.base import are_crystals, keep_crystals
+from kmatgen.representations.base import are_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 
 TITLES = {
@@ -103,7 +103,7 @@ def draw_crystals(model: Any, n: int, seed: int, condition: Any = None) -> Cryst
     samples = model.generate(n, seed=seed, **asked) if hasattr(model, "generate") else model
     if not are_crystals(samples):
         raise InputError(f"Crystals are judged by crystals. Received: samples of {type(samples).__name__}.")
-    return keep_crystals(samples).table
+    return CrystalTable.from_fields(samples)
 
 
 def score_names(metrics: str | Metric | Sequence[str | Metric]) -> list[str | Metric] | None:

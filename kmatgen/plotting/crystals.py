@@ -29,7 +29,7 @@ def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles
     Atoms on faces and edges of a cell are drawn once. Colours and radii are those of Jmol.
 
     Args:
-        table: Crystals whose lattices are valid; those that are not stay empty.
+        table: Crystals; those without a valid lattice stay empty, and so does a picture of none.
         path: File of the picture.
         columns: Crystals in a row.
         titles: Written above each crystal instead of its formula.
@@ -37,7 +37,7 @@ def crystal_grid(table: CrystalTable, path: str | Path, columns: int = 4, titles
     Returns:
         The path.
     """
-    rows = -(-len(table) // columns)
+    rows = max(1, -(-len(table) // columns))
     figure = Figure(figsize=(2.2 * columns, 2.4 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:

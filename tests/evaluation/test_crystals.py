@@ -51,6 +51,26 @@ def test_a_saved_model_is_not_read_as_crystals(table, tmp_path, monkeypatch):
     assert len(crystals.draw_crystals(tmp_path, 24, 0)) == 24
 
 
+def test_samples_that_make_no_crystal_count(table):
+    """A share of valid crystals is one of all that were generated."""
+    fields = {name: getattr(table, name).copy() for name in ("lattice", "species", "coords")}
+    fields["lattice"][::2] = np.nan
+    fields["species"][1] = 200
+    real = (table[8:16], table[16:])
+    assert kg.evaluate(fields, real, "structurally_valid")["structurally_valid"].value == 11 / 24
+    nothing = {**fields, "lattice": np.full_like(fields["lattice"], np.nan)}
+    assert kg.evaluate(nothing, real, "structurally_valid")["structurally_valid"].value == 0.0
+
+
+@pytest.mark.slow
+def test_a_page_of_crystals_of_which_some_make_no_cell(table, tmp_path):
+    some, none = ({name: getattr(table[:8], name).copy() for name in ("lattice", "species", "coords")} for _ in "ab")
+    some["lattice"][0], none["lattice"][:] = np.nan, np.nan
+    tables, page = compare_models({"some": some, "none": none}, (table[8:16], table[16:]), tmp_path / "out")
+    assert (tables["some"]["structurally_valid"].value, tables["none"]["structurally_valid"].value) == (7 / 8, 0.0)
+    assert page.read_text().count("data:image/png;base64,") == 3 + 1
+
+
 @pytest.mark.slow
 def test_a_page_of_crystals(table, tmp_path):
     tables, page = compare_models({"a": table[:8], "b": table[8:16]}, (table[8:16], table[16:]), tmp_path / "out")

@@ -31,3 +31,9 @@ def test_pairs_stand_below_each_other(tmp_path, monkeypatch):
     assert [columns for _, columns in drawn] == [2, 3]
     assert drawn[0][0].species[:, 0].tolist() == [11, 19, 12, 20]
     assert drawn[1][0].species[:, 0].tolist() == [11, 19, 37, 12, 20, 38]
+
+
+def test_a_picture_of_no_crystal(tmp_path):
+    """Nothing that an untrained model makes need be a cell."""
+    fields = {"lattice": np.full((2, 6), np.nan), "species": np.ones((2, 3), int), "coords": np.zeros((2, 3, 3))}
+    assert pictures.sample_grid(fields, tmp_path / "none.png").stat().st_size > 0
