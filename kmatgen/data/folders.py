@@ -1,9 +1,27 @@
-"""Folders of data: the files in them."""
+"""Folders of data: whether they are there, and the files in them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path, PurePath
+
+from kmatgen.errors import InputError
+
+# Sources of data that are no folders or files; after a colon some take more.
+_NAMED = ("polycrystal", "phases", "digits", "tfds", "prototypes")
+
+
+def check_source(source: str) -> None:
+    """Make sure that the source of a configuration's data has one of the known names, or exists.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if not source or (str(source).partition(":")[0] not in _NAMED and not Path(source).exists()):
+        raise InputError(
+            "Data are polycrystal, phases, digits, tfds:NAME, prototypes, a folder of micrographs or of crystals, or a "
+            f"csv table of crystals. Received: {source}, which does not exist."
+        )
 
 
 def files_below(folder: Path) -> list[Path]:

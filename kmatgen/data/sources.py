@@ -13,6 +13,7 @@ from kmatgen.data.conditions import CONDITIONS, otsu_threshold
 from kmatgen.data.crystal_entries import holds_crystals
 from kmatgen.data.crystal_source import open_crystals
 from kmatgen.data.digits import load_digits
+from kmatgen.data.folders import check_source
 from kmatgen.data.inspection import find_micrographs
 from kmatgen.data.micrographs import Micrographs
 from kmatgen.data.opened import MOST_TEST_SAMPLES, Source, opened, opened_with_classes, with_phase_fractions
@@ -63,11 +64,7 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> S
         return _digits(data, name or None, seed)
     if kind == "tfds":
         return _tfds(data, name)
-    if not data["source"] or (kind != "prototypes" and not Path(data["source"]).exists()):
-        raise InputError(
-            "Data are polycrystal, phases, digits, tfds:NAME, prototypes, a folder of micrographs or of crystals, or a "
-            f"csv table of crystals. Received: {data['source']}, which does not exist."
-        )
+    check_source(data["source"])
     if holds_crystals(data["source"]):
         return _crystals(data, seed, progress)
     return _micrographs(data, Path(data["source"]), seed, progress, first_pass)

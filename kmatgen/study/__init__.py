@@ -20,6 +20,7 @@ from typing import Any
 
 import optuna
 
+from kmatgen.data.folders import check_source
 from kmatgen.errors import InputError
 from kmatgen.presets import STUDIES, resolve
 from kmatgen.run import CONFIG
@@ -87,7 +88,8 @@ def run_study(
         The file `report.html`.
 
     Raises:
-        InputError: The grid contradicts itself or the study in the folder, or the storage cannot be reached.
+        InputError: The grid contradicts itself or the study in the folder, its data do not exist, or the storage
+            cannot be reached.
         KeyboardInterrupt: The study was stopped with Ctrl-C or SIGTERM; so were its workers, and it can go on.
     """
     from kmatgen.study.report import write_study_report
@@ -98,6 +100,9 @@ def run_study(
         raise InputError(f"A study trains at least 1 member at a time. Received: jobs={jobs}.")
     if (folder / CONFIG).is_file():
         raise InputError(f"A study needs a folder of its own. Received: {folder}, which holds a run.")
+    if not (folder / "members").is_dir():  # the report of a finished study needs no data
+        for member in members:
+            check_source(member.config["data"]["source"])
     (folder / "members").mkdir(parents=True, exist_ok=True)
     with open_store(folder, storage) as store:
         store.agree(resolve(preset, dict(settings or {})), factors)

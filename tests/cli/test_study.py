@@ -10,6 +10,15 @@ def test_command_refuses_a_preset_without_a_factor():
         CliRunner().invoke(cli.commands, ["study", "vae"], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("options", [["--data", "gone"], ["--factor", "data.source=polycrystal,gone"]])
+def test_data_that_do_not_exist_are_refused_before_any_training(options, tmp_path):
+    with pytest.raises(InputError, match=r"Received: gone, which does not exist\.$"):
+        CliRunner().invoke(
+            cli.commands, ["study", "latent", *options, "--out", str(tmp_path / "new")], catch_exceptions=False
+        )
+    assert not (tmp_path / "new").exists()
+
+
 def test_command_passes_everything_on_and_counts_failures(tmp_path, monkeypatch):
     given = {}
 
