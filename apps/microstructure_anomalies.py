@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +51,13 @@ def main() -> None:
 
 def divided(options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
     """Patches and the images they are of: to train on, held out of the normal kind, of all other kinds."""
+    from kmatgen.data.kinds import kinds_of
     from kmatgen.data.patches import patch_owners
 
     files = list(kg.data.find_micrographs(options.data, channels=1))
-    kinds = kinds_of([file.path for file in files], options)
+    # By the table of the folder, or where it has none by the subfolder.
+    column = options.column if (options.data / "metadata.csv").is_file() else None
+    kinds = kinds_of([file.path for file in files], options.data, column)
     known = sorted({kind for kind in kinds if kind})
     if len(known) < 2 or options.normal not in known:
         raise kg.InputError(
@@ -76,20 +78,6 @@ def divided(options: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
         )
         for part in parts
     ]
-
-
-def kinds_of(paths: Sequence[Path], options: argparse.Namespace) -> list[str | None]:
-    """The kind of each image, by the table of the folder, or where it has none by the subfolder."""
-    from kmatgen.data.pixelsize import metadata_row, read_metadata
-
-    if not (options.data / "metadata.csv").is_file():
-        folders = [path.relative_to(options.data).parts[:-1] for path in paths]
-        return [folder[0] if folder else None for folder in folders]
-    table = read_metadata(options.data / "metadata.csv")
-    columns = next(iter(table.values()), {})
-    if options.column not in columns:
-        raise kg.InputError(f"--column is one of {', '.join(columns)}. Received: {options.column!r}.")
-    return [metadata_row(path, table).get(options.column) for path in paths]
 
 
 def trained(name: str, patches: np.ndarray, options: argparse.Namespace) -> kg.GenerativeModel:

@@ -55,7 +55,8 @@ def write_samples(
         n: Number of samples.
         seed: The same seed gives the same samples.
         folder: A new or an empty folder.
-        condition: What is asked for, as in `generate`: one for each sample, or one for all.
+        condition: What is asked for, as in `generate`: one for each sample, or one for all. Classes that have names in
+            the data may be named.
         which: Of a run, the `"last"` checkpoint, or the one with the `"best"` samples.
         steps: Steps of a diffusion model. `None`: as many as the model was made with.
 
@@ -69,7 +70,7 @@ def write_samples(
     if steps is not None and generator.steps is None:
         raise InputError(f"Only a diffusion model is sampled in steps. Received: steps={steps}.")
     more = {} if steps is None else {"steps": steps}
-    samples = generator.generate(n, condition, seed=seed, **more)
+    samples = generator.generate(n, class_ids(model, condition), seed=seed, **more)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
@@ -92,8 +93,7 @@ def beyond_data(model: str | Path, condition: Any) -> str | None:
         model: Folder of a run or of a SavedModel.
         condition: What was asked for.
     """
-    is_run = (Path(model) / CONFIG).is_file()
-    data = Run.open(model).read_json("data.json") if is_run else read_manifest(model).get("data", {})
+    data = _data_of(model)
     if condition is None or "phase_fractions" not in data:
         return None
     least, most = map(np.asarray, data["phase_fractions"])
@@ -104,6 +104,33 @@ def beyond_data(model: str | Path, condition: Any) -> str | None:
         return None
     ranges = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(least, most, strict=True))
     return f"Held-out images have phase fractions from {ranges}; what lies beyond is a guess. Asked: {condition}."
+
+
+def class_ids(model: str | Path, condition: Any) -> Any:
+    """A condition in which classes are named, such as `"pearlite"` or a list of such, by their ids; others as they are.
+
+    Args:
+        model: Folder of a run or of a SavedModel.
+        condition: What was asked for.
+
+    Raises:
+        InputError: The data of the model have no class of this name.
+    """
+    if isinstance(condition, list):
+        return [class_ids(model, each) for each in condition]
+    if not isinstance(condition, str):
+        return condition
+    names = _data_of(model).get("class_names", [])
+    if condition not in names:
+        known = f"one of {', '.join(names)}" if names else "written as JSON, such as 3, 0.25 or [0.2, 0.3]"
+        raise InputError(f"What this model is asked for is {known}. Received: {condition!r}.")
+    return names.index(condition)
+
+
+def _data_of(model: str | Path) -> dict[str, Any]:
+    """What a run or an export says of its data."""
+    is_run = (Path(model) / CONFIG).is_file()
+    return Run.open(model).read_json("data.json") if is_run else read_manifest(model).get("data", {})
 
 
 def export_run(run: Run, folder: str | Path, which: str = "last") -> None:

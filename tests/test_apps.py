@@ -117,7 +117,7 @@ def test_microstructure_anomalies(tmp_path, monkeypatch, capsys, rng):
     [
         (None, [], "at least two kinds, here flat, rough. Received: 'none of them'."),
         (None, ["--data", "flat"], "at least two kinds, here none. Received: 'none of them'."),
-        ("path,kind\n0.png,flat\n", [], "--column is one of path, kind. Received: 'primary_microconstituent'."),
+        ("path,kind\n0.png,flat\n", [], "names the class is one of path, kind. Received: 'primary_microconstituent'."),
         ("path,kind\nflat/0.png,flat\n", ["--column", "kind"], "here flat. Received: 'none of them'."),
     ],
 )

@@ -24,6 +24,8 @@ def _from_json(context: click.Context, option: click.Parameter, text: str | None
     try:
         return None if text is None else json.loads(text)
     except json.JSONDecodeError as error:
+        if text[:1].isalpha():
+            return text  # the name of a class
         raise InputError(
             f"--condition is written as JSON, such as 3, 0.25 or [0.2, 0.3]. Received: {text!r}."
         ) from error
@@ -33,7 +35,7 @@ asked_for = click.option(
     "--condition",
     metavar="JSON",
     callback=_from_json,
-    help="What to ask for: a class, a fraction, or a list with one a sample.",
+    help="What to ask for: a class or its name, a fraction, or a list with one a sample.",
 )
 
 
@@ -53,6 +55,7 @@ def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, wh
       kmatgen sample saved_models/microstructure_vae -n 64 --seed 1 --out samples/
       kmatgen sample runs/wgan_gp_phases --condition 0.3
       kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
+      kmatgen sample runs/steels --condition pearlite
       kmatgen sample runs/diffusion_64 --steps 20
     """
     import_tensorflow()

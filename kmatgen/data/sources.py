@@ -15,6 +15,7 @@ from kmatgen.data.crystal_source import open_crystals
 from kmatgen.data.digits import load_digits
 from kmatgen.data.folders import check_source
 from kmatgen.data.inspection import find_micrographs
+from kmatgen.data.kinds import Kinds
 from kmatgen.data.micrographs import Micrographs
 from kmatgen.data.opened import MOST_TEST_SAMPLES, Source, opened, opened_with_classes, with_phase_fractions
 from kmatgen.data.patches import large_enough, micrograph_patches, patch_count, patch_owners
@@ -52,10 +53,8 @@ def open_source(data: dict[str, Any], seed: int, progress: bool = False, first_p
 
 def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> Source:
     kind, _, name = str(data["source"]).partition(":")
-    if data["condition"] == "class" and kind not in ("digits", "tfds"):
-        raise InputError(
-            f"data.condition=class needs data with classes: digits or tfds:NAME. Received: {data['source']}."
-        )
+    if data["condition"] == "class" and kind in ("polycrystal", "phases"):
+        raise _no_classes(data)
     if kind == "polycrystal":
         return _polycrystals(data, seed, progress)
     if kind == "phases":
@@ -66,8 +65,17 @@ def _open(data: dict[str, Any], seed: int, progress: bool, first_pass: int) -> S
         return _tfds(data, name)
     check_source(data["source"])
     if holds_crystals(data["source"]):
+        if data["condition"] == "class":
+            raise _no_classes(data)
         return _crystals(data, seed, progress)
     return _micrographs(data, Path(data["source"]), seed, progress, first_pass)
+
+
+def _no_classes(data: dict[str, Any]) -> InputError:
+    return InputError(
+        "data.condition=class needs data with classes: digits, tfds:NAME, or micrographs in a subfolder for each. "
+        f"Received: {data['source']}."
+    )
 
 
 def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
@@ -144,7 +152,9 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
             "Training and held-out patches come from different images, so at least 2 are needed; cut a large one into "
             f"several. Received: {different} usable in {folder}, copies not counted."
         )
-    train_files, test_files = split_files(files, data["test_fraction"], seed)
+    kinds = Kinds(files, options.get("class_column"), options["metadata"]) if data["condition"] == "class" else None
+    split = split_files if kinds is None else kinds.split
+    train_files, test_files = split(files, data["test_fraction"], seed)
     tiles = {"size": data["size"], "stride": options["stride"]}
     # Runs that began before there was such a setting go on as they began.
     crops = {"per_image": _crops(options, train_files, data["size"], options.get("most_patches"))}
@@ -162,13 +172,20 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         "train_patches": int(train.cardinality()),
         "content_hash": files.content_hash,
     }
-    source = opened(train, test, description)
+    owners = patch_owners(train_files, **tiles, **crops), patch_owners(test_files, **tiles, **test_crops)
+    if kinds is None:
+        source = opened(train, test, description)
+    else:
+        labels = kinds.labels(train_files, owners[0]), kinds.labels(test_files, owners[1])
+        pairs = map(tf.data.Dataset.zip, ((train, _rows(labels[0])), (test, _rows(labels[1]))))
+        source = opened_with_classes(*pairs, {**description, "class_names": kinds.names}, len(kinds.names))
     # Pictures show the first of them: of all images, then, and not of one.
     order = np.random.default_rng(seed).permutation(len(source.test))
     source = source._replace(
         test=source.test[order],
-        train_groups=patch_owners(train_files, **tiles, **crops),
-        test_groups=patch_owners(test_files, **tiles, **test_crops)[order],
+        test_condition=None if kinds is None else source.test_condition[order],
+        train_groups=owners[0],
+        test_groups=owners[1][order],
         repeats=not augment and crops["per_image"] is None,
     )
     if data["condition"] != "phase_fraction" or data["phase_threshold"] is not None:
@@ -176,6 +193,10 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
     # Not of `train`, whose random crops go by the number of the pass.
     still = micrograph_patches(train_files, **tiles, **reading)
     return source._replace(threshold=otsu_threshold(still))
+
+
+def _rows(values: np.ndarray) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(values)
 
 
 def _crops(options: dict[str, Any], files: Micrographs, size: int, most: int | None) -> int | None:

@@ -86,8 +86,10 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
         InputError: There are none, or samples that are there already are asked for something.
     """
     if isinstance(model, (str, Path)):
+        from kmatgen.sampling import class_ids
+
         path, model = Path(model), open_samples(Path(model))
-        condition = _conditions_of_run(path, model, n) if condition is None else condition
+        condition = _conditions_of_run(path, model, n) if condition is None else class_ids(path, condition)
     if hasattr(model, "generate"):
         if condition is None and hasattr(model, "example_condition"):
             condition = model.example_condition(n)

@@ -54,6 +54,8 @@ DEFAULTS: Config = {
             "augment": [],
             "crop_data_bar": True,
             "metadata": None,
+            # For data.condition=class: the column of metadata.csv with the class. None: the subfolder is the class.
+            "class_column": None,
             "strict": False,
         },
         "crystals": {

@@ -127,7 +127,7 @@ def test_phase_fractions_of_micrographs(tmp_path, rng):
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("class", "needs data with classes: digits or tfds:NAME. Received: polycrystal"),
+        ("class", "needs data with classes: digits, tfds:NAME, or micrographs .*Received: polycrystal"),
         ("colour", "data.condition is null, class or phase_fraction. Received: 'colour'"),
         ("phase_fraction", "measured in grey images; use --channels 1.*Received: 3 channels"),
     ],
