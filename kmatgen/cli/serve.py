@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
+
+if TYPE_CHECKING:
+    from kmatgen.run import Run
 
 _which = click.option(
     "--which",
@@ -69,10 +73,13 @@ def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, wh
     click.echo(f"{n} samples: {folder}")
 
 
-def asking_for(config: dict[str, Any]) -> str:
+def asking_for(run: Run) -> str:
     """The option with which samples of a run are asked for something, for an example; empty where they need not be."""
-    examples = {"class": " --condition 0", "phase_fraction": " --condition 0.3"}
-    return examples.get(config["data"]["condition"], "")
+    first = run.read_json("data.json").get("class_names", [""])[0]
+    # A name that is a number would be read as one.
+    example = shlex.quote(first) if first[:1].isalpha() else "0"
+    examples = {"class": f" --condition {example}", "phase_fraction": " --condition 0.3"}
+    return examples.get(run.config["data"]["condition"], "")
 
 
 @click.command()
@@ -94,4 +101,4 @@ def export(run: Path, which: str, out: Path | None) -> None:
     folder = out or Path("saved_models") / opened.name
     export_run(opened, folder, which)
     click.echo(f"SavedModel: {folder}")
-    click.echo(f"Next: kmatgen sample {folder} -n 16{asking_for(opened.config)}")
+    click.echo(f"Next: kmatgen sample {folder} -n 16{asking_for(opened)}")

@@ -84,7 +84,7 @@ def train(preset: str | None, resumed: Path | None, out: Path | None, quiet: boo
         return
     report_refused(run.read_json("data.json"))
     click.echo(f"Report: {run.folder / 'report.html'}")
-    asking = asking_for(run.config)
+    asking = asking_for(run)
     click.echo(f"Next: kmatgen sample {run.folder} -n 64{asking}, or kmatgen export {run.folder}")
 
 
