@@ -37,7 +37,9 @@ def take_turns(
         running[name] = here
     times: dict[str, list[float]] = {name: [] for name in peers}
     for turn in range(warm_up + rounds):
-        for name in list(running):
+        # Another begins each time: threads of the peer before go on waiting for work for a while, and disturb.
+        first = turn % max(1, len(running))
+        for name in [*running][first:] + [*running][:first]:
             running[name].send("go")
             answer = running[name].recv()
             if isinstance(answer, str):
