@@ -36,11 +36,7 @@ _KNOWN = "; ".join(f"{', '.join(families)} of {name}" for name, families in FAMI
 
 
 def _options() -> argparse.Namespace:
-    """The command line.
-
-    Raises:
-        InputError: Something that no model of the family could do.
-    """
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="prototypes", help="folder of CIF, POSCAR or JSON files, or a csv table")
     parser.add_argument("--family", default="diffusion", help=f"kind of model (default: diffusion): {_KNOWN}")
@@ -67,7 +63,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="PATH=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/crystals"), help="folder of the run")
     parser.add_argument("--export", type=Path, default=Path("saved_models/crystals"), help="SavedModel folder")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Refuse what needs no data to be seen as wrong.
+
+    Raises:
+        InputError: Something that no model of the family could do.
+    """
     if options.family not in FAMILIES[options.representation]:
         raise InputError(
             f"--family is one of {_KNOWN}. "
@@ -95,7 +99,6 @@ def _options() -> argparse.Namespace:
         )
     if not 0 < options.strength <= 1:
         raise InputError(f"--strength is above 0 and at most 1. Received: {options.strength}.")
-    return options
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -136,6 +139,7 @@ def _check(options: argparse.Namespace, crystals: Any, request: dict[str, str], 
 def main() -> None:
     """Parse, train, generate, score, say where the results are."""
     options = _options()
+    _refuse(options)
     request = dict(wish.split("=", 1) for wish in options.ask)
     config = presets.resolve(REPRESENTATIONS[options.representation] + options.family, _settings(options))
     import_tensorflow()

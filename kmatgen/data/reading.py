@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from kmatgen.data.image_pixels import orientation_of, pixels_of, upright
+from kmatgen.data.tiff import TIFF_MAGIC, simple_tiff, tiff_pages
 from kmatgen.errors import InputError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # both byte orders; "+" is BigTIFF
 _PNG_PALETTE = 3  # colour type in a PNG's header
-_REDUCED = 1  # bit of the TIFF tag NewSubfileType: a thumbnail of another page
-_ORIENTATION = 274  # tag of TIFF and of EXIF: how the stored pixels are to be turned
-_TAGS = {"bits": 258, "photometric": 262, "samples": 277, "format": 339}
-_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # values of the TIFF tag SampleFormat
-_PLAIN = tuple(tifffile.PHOTOMETRIC[name] for name in ("MINISBLACK", "MINISWHITE", "RGB"))
 
 
 def read_pages(path: str | os.PathLike[str]) -> list[np.ndarray]:
@@ -96,7 +90,7 @@ def native_decoder(contents: bytes, pixels: np.ndarray) -> str:
         return "png" if depth in (8, 16) and plain and channels in (1, 3, 4) else ""
     if contents[:3] == b"\xff\xd8\xff":
         with Image.open(io.BytesIO(contents)) as image:
-            return "jpeg" if image.mode in ("L", "RGB") and _orientation(image) == 1 else ""
+            return "jpeg" if image.mode in ("L", "RGB") and orientation_of(image) == 1 else ""
     if contents[:2] == b"BM" and contents[14] == 40 and contents[28] == 24 and contents[30] == 0:
         return "bmp"  # 24 bits, uncompressed
     return ""
@@ -114,15 +108,15 @@ def _unreadable(path: Path, error: Exception) -> str:
 def _raw_pages(path: Path, only: int | None = None) -> Iterator[tuple[np.ndarray, bool]]:
     """Pixels and whether the last channel is alpha, page by page."""
     with open(path, "rb") as file:
-        is_tiff = file.read(4) in _TIFF_MAGIC
+        is_tiff = file.read(4) in TIFF_MAGIC
     if not is_tiff:
         yield _single_page(path)
         return
-    page = _simple_tiff(path) if only in (None, 0) else None
+    page = simple_tiff(path) if only in (None, 0) else None
     if page is not None:
         yield page
     else:
-        yield from _tiff_pages(path, only)
+        yield from tiff_pages(path, only)
 
 
 def _single_page(path: Path) -> tuple[np.ndarray, bool]:
@@ -136,41 +130,8 @@ def _single_page(path: Path) -> tuple[np.ndarray, bool]:
         if is_png and image.mode in ("RGB", "RGBA") and _png_bit_depth(path) == 16:
             pixels, has_alpha = _png_16_bit(path)
         else:
-            pixels, has_alpha = _from_pillow(image)
-        return _upright(pixels, _orientation(image)), has_alpha
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF's number from 1 to 8 for how an image is stored; 1, upright, where it has none that can be read."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would also look into texts, which `native_decoder` does not read
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # tags are written by many programs, and no reason to refuse the pixels
-        return 1
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Pixels (height, width, ...) as a viewer shows them, by EXIF's and TIFF's number for how they are stored."""
-    if orientation in (5, 6, 7, 8):  # rows are columns
-        pixels = np.swapaxes(pixels, 0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
-
-
-def _simple_tiff(path: Path) -> tuple[np.ndarray, bool] | None:
-    """The page of a TIFF with one page that Pillow reads faithfully; None for all others."""
-    try:
-        image = Image.open(path)
-    except UnidentifiedImageError:
-        return None
-    with image:
-        # Of uncompressed pages that are to be turned, Pillow 13 takes the rows for columns before it turns them.
-        turned = image.tag_v2.get(_ORIENTATION, 1) != 1
-        if getattr(image, "n_frames", 1) > 1 or turned or not _pillow_is_faithful(image):
-            return None
-        return _from_pillow(image)
+            pixels, has_alpha = pixels_of(image)
+        return upright(pixels, orientation_of(image)), has_alpha
 
 
 def _png_bit_depth(path: Path) -> int:
@@ -184,109 +145,6 @@ def _png_16_bit(path: Path) -> tuple[np.ndarray, bool]:
 
     pixels = tf.io.decode_png(path.read_bytes(), dtype=tf.uint16).numpy()
     return pixels, pixels.shape[2] in (2, 4)
-
-
-def _tag(image: Image.Image, name: str, default: int) -> tuple[int, ...]:
-    value = image.tag_v2.get(_TAGS[name], default)
-    return tuple(value) if isinstance(value, tuple) else (value,)
-
-
-def _pillow_is_faithful(image: Image.Image) -> bool:
-    """Whether Pillow keeps every bit and every channel of this TIFF page."""
-    samples, bits, form = _tag(image, "samples", 1)[0], set(_tag(image, "bits", 1)), set(_tag(image, "format", 1))
-    if len(image.getbands()) != samples or len(bits) != 1 or len(form) != 1:
-        return False
-    kind = (form.pop(), bits.pop())
-    black_is_zero = _tag(image, "photometric", 1)[0] != 0
-    one_channel = [(_UNSIGNED, 16)]
-    if image.tag_v2.prefix == b"II":  # Pillow 13 swaps the bytes of compressed big-endian 32-bit pixels once too often
-        one_channel += [(_FLOAT, 32), (_SIGNED, 32)]
-    return (kind[0] == _UNSIGNED and kind[1] <= 8) or (samples == 1 and black_is_zero and kind in one_channel)
-
-
-def _tiff_pages(path: Path, only: int | None) -> Iterator[tuple[np.ndarray, bool]]:
-    with tifffile.TiffFile(path) as file:
-        kept = (i for i in range(len(file.pages)) if i == 0 or not _is_thumbnail(file.pages[i]))
-        for number, index in enumerate(kept):
-            if only is None or number == only:
-                yield _tiff_page(file.pages[index].aspage(), index, path)
-            if number == only:
-                return
-
-
-def _is_thumbnail(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
-    return bool(page.aspage().subfiletype & _REDUCED)
-
-
-def _tiff_page(page: tifffile.TiffPage, index: int, path: Path) -> tuple[np.ndarray, bool]:
-    """One page through tifffile, or through Pillow where tifffile lacks the codec (LZW, JPEG) or the colours (CMYK)."""
-    _refuse_bomb((page.imagewidth, page.imagelength))
-    if page.bitspersample == 1 and page.samplesperpixel > 1:
-        raise ValueError(f"{page.samplesperpixel} channels of one bit each")
-    if page.photometric in _PLAIN:
-        try:
-            return _from_tifffile(page, page.asarray())
-        except ValueError as error:
-            if "imagecodecs" not in str(error):  # the package that tifffile wants for these codecs is no dependency
-                raise
-    with Image.open(path) as image:
-        image.seek(index)
-        if _pillow_is_faithful(image):
-            return _from_pillow(image)
-        wide = image.mode in ("RGB", "RGBA") and len(image.tile) == 1 and image.tile[0].args[0].endswith(";16N")
-        if not wide or page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-            raise ValueError(f"{page.compression.name} compression of {page.dtype} x {page.samplesperpixel} channels")
-    return _both_bytes(path, index)
-
-
-def _both_bytes(path: Path, index: int) -> tuple[np.ndarray, bool]:
-    """16-bit colour in a codec that only Pillow knows: decoded once for the high and once for the low bytes."""
-    halves = []
-    for order in "LB":  # a pixel is taken for little-endian, then for big-endian, and its first 8 bits are kept
-        with Image.open(path) as image:
-            image.seek(index)
-            tile = image.tile[0]
-            image.tile = [tile._replace(args=(f"{image.mode};16{order}", *tile.args[1:]))]
-            halves.append(np.asarray(image).astype(np.uint16))
-    high, low = halves if sys.byteorder == "little" else halves[::-1]
-    return (high << 8) | low, image.mode == "RGBA"
-
-
-def _from_tifffile(page: tifffile.TiffPage, pixels: np.ndarray) -> tuple[np.ndarray, bool]:
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
-        # `invert` keeps the full range of the stored depth: 255 - v for 8 bits, 65535 - v for 16.
-        pixels = np.invert(pixels)
-    channels_first = pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-    if channels_first and pixels.shape[0] == page.samplesperpixel:
-        pixels = np.moveaxis(pixels, 0, -1)
-    pixels = _upright(pixels, page.tags.valueof(_ORIENTATION, default=1))
-    return pixels, bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
-
-
-def _from_pillow(image: Image.Image) -> tuple[np.ndarray, bool]:
-    if image.mode in ("P", "PA"):
-        image = _without_palette(image)
-    elif image.mode == "CMYK" or image.mode in ("YCbCr", "LAB", "HSV", "RGBX"):
-        image = image.convert("RGB")
-    elif "transparency" in image.info and image.mode in ("L", "RGB", "1"):
-        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
-    pixels = np.asarray(image)
-    return pixels, image.mode in ("LA", "RGBA", "La", "RGBa")
-
-
-def _without_palette(image: Image.Image) -> Image.Image:
-    has_alpha = image.mode == "PA" or "transparency" in image.info
-    colour = image.convert("RGBA" if has_alpha else "RGB")
-    red, green, blue = colour.split()[:3]
-    if red.tobytes() != green.tobytes() or red.tobytes() != blue.tobytes():
-        return colour
-    return Image.merge("LA", (red, colour.getchannel("A"))) if has_alpha else red
-
-
-def _refuse_bomb(size: tuple[int, int]) -> None:
-    limit = 2 * Image.MAX_IMAGE_PIXELS if Image.MAX_IMAGE_PIXELS else None
-    if limit and size[0] * size[1] > limit:
-        raise ValueError(f"{size[0]} x {size[1]} pixels, more than the {limit} that are believed to be an image")
 
 
 def _finished(page: tuple[np.ndarray, bool], path: Path) -> np.ndarray:
