@@ -147,6 +147,10 @@ def test_what_has_no_geometry_has_no_decoder():
         Composition().fit(triclinic()).decoder_network()
 
 
+# Rounded to 8 bits, one crystal of carbon gets another primitive cell from pymatgen; the cells as they are match.
+OTHER_PRIMITIVE_CELL = {("xtal_image_data", "carbon_24"): 1}
+
+
 @cache
 def real_crystals(collection):
     path = DATA / collection / "train.csv"
@@ -176,9 +180,9 @@ def test_gives_all_real_crystals_back(name, collection):
     print(f"{name} on {collection}: {largest[0]:.1e} A, {largest[1]:.1e} degrees, {largest[2]:.1e} of a cell")
     assert (np.array(largest) <= np.array([lengths, angles, coords]) * 1.001).all()
     tolerances = {"ltol": 0.3, "stol": 0.5, "angle_tol": 10}
-    matchers = [StructureMatcher(**tolerances)]
-    if lengths > 1e-3:
-        # What was rounded to 8 bits may have another primitive cell; then the cells as they are have to match.
-        matchers.append(StructureMatcher(**tolerances, primitive_cell=False))
-    pairs = zip(decoded.table.structures(), table.structures(), strict=True)
-    assert sum(any(matcher.fit(*pair) for matcher in matchers) for pair in pairs) == len(table)
+    pairs = list(zip(decoded.table.structures(), table.structures(), strict=True))
+    matcher = StructureMatcher(**tolerances)
+    others = [pair for pair in pairs if not matcher.fit(*pair)]
+    assert len(others) == OTHER_PRIMITIVE_CELL.get((name, collection), 0)
+    as_they_are = StructureMatcher(**tolerances, primitive_cell=False)
+    assert all(as_they_are.fit(*pair) for pair in others)
