@@ -19,7 +19,6 @@ from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 import torch
 from torch import nn
@@ -47,7 +46,7 @@ def kmatgen_model() -> kg.Diffusion:
         kg.networks.image_decoder(shape),
         seed=0,
     )
-    model.compile(keras.optimizers.AdamW(1e-3))
+    model.compile(kg.optimizers.AdamW(1e-3))
     return model
 
 

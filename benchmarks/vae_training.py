@@ -36,7 +36,7 @@ def with_fit() -> Work:
     """An epoch of kmatgen."""
     images = polycrystals()
     vae = kg.VAE(kg.networks.conv_encoder(SHAPE, LATENT), kg.networks.conv_decoder(SHAPE, LATENT), seed=0)
-    vae.compile(keras.optimizers.Adam(1e-3), kl_weight=KL_WEIGHT)
+    vae.compile(kg.optimizers.Adam(1e-3), kl_weight=KL_WEIGHT)
     data = kg.data.batches(images, BATCH, seed=0)
     return lambda: vae.fit(data, epochs=1, verbose=0)
 

@@ -23,6 +23,7 @@ _SUBMODULES = (
     "layers",
     "metrics",
     "networks",
+    "optimizers",
     "plotting",
     "presets",
     "representations",

@@ -34,6 +34,7 @@ _HOMES = {
         "kmatgen.models.gan_variants",
         "kmatgen.models.diffusion",
     ),
+    "optimizer": ("kmatgen.optimizers",),
     "noise_schedule": ("kmatgen.diffusion.schedules",),
     "representation": tuple(
         f"kmatgen.representations.{name}"

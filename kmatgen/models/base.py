@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kmatgen import optimizers
 from kmatgen.errors import InputError
 from kmatgen.models.averages import WeightAverage
 from kmatgen.models.progress import with_progress
@@ -123,12 +124,7 @@ class GenerativeModel(Sampler, keras.Model):
         Raises:
             InputError: There is no such optimiser, or it keeps averaged weights; that is a callback's work.
         """
-        try:
-            optimizer = keras.optimizers.get(optimizer)
-        except ValueError as error:
-            raise InputError(
-                f"An optimiser is one of Keras', such as 'adam', or the name of one. Received: {optimizer!r}."
-            ) from error
+        optimizer = optimizers.get(optimizer)
         if optimizer.use_ema:
             raise InputError(
                 "An optimiser with use_ema=True averages weights without batch-normalisation statistics; "

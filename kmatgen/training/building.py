@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kmatgen import networks, registry
+from kmatgen import networks, optimizers, registry
 from kmatgen.crystals.parts import crystal_parts
 from kmatgen.data.opened import Source
 from kmatgen.errors import InputError, check_choice, is_out_of_memory
@@ -124,4 +124,4 @@ def _from_json(value: Any) -> Any:
         return value
     if value["class_name"] in registry.names("schedule"):
         return registry.get("schedule", value)
-    return keras.optimizers.deserialize(value)
+    return optimizers.get(value)
