@@ -89,16 +89,16 @@ def _refuse(options: argparse.Namespace) -> None:
             "-n and --jobs are at least 1, --symprec is above 0. "
             f"Received: -n {options.n} --jobs {options.jobs} --symprec {options.symprec}."
         )
-    if (options.fixed is None) != (options.hold is None):
-        raise InputError("--fixed FILE and --hold PART go together. Received: one without the other.")
-    takes_crystals = options.family == "diffusion" and options.representation == "point_cloud"
-    if (options.near or options.fixed) and not takes_crystals:
+    if (options.near or options.fixed) and not _takes_crystals(options):
         raise InputError(
             "--near and --fixed are for the diffusion of point clouds. "
             f"Received: --family {options.family} --representation {options.representation}."
         )
-    if not 0 < options.strength <= 1:
-        raise InputError(f"--strength is above 0 and at most 1. Received: {options.strength}.")
+
+
+def _takes_crystals(options: argparse.Namespace) -> bool:
+    """Whether the model can be given a crystal."""
+    return options.family == "diffusion" and options.representation == "point_cloud"
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -113,14 +113,6 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 def _guided(options: argparse.Namespace) -> bool:
     """Whether the model learns to be guided."""
     return options.family == "diffusion" and bool(options.conditions)
-
-
-def _crystals_given(options: argparse.Namespace) -> dict[str, Any]:
-    """The crystals to begin with, as `generate_crystals` takes them."""
-    from kmatgen.data.crystal_known import parse_hold, read_known
-
-    near = {"near": read_known(options.near), "strength": options.strength} if options.near else {}
-    return near | ({"fixed": read_known(options.fixed), "hold": parse_hold(options.hold)} if options.fixed else {})
 
 
 def _check(options: argparse.Namespace, crystals: Any, request: dict[str, str], given: dict[str, Any]) -> None:
@@ -145,12 +137,13 @@ def main() -> None:
     import_tensorflow()
     from kmatgen import training
     from kmatgen.crystals.generation import generate_crystals, write_generation
+    from kmatgen.data.crystal_known import given_crystals
     from kmatgen.data.sources import open_source
     from kmatgen.export import check_export_folder
     from kmatgen.sampling import export_run
 
     check_export_folder(options.export)
-    given = _crystals_given(options)
+    given = given_crystals(options.near, options.strength, options.fixed, options.hold)
     crystals = open_source(config["data"], options.seed).crystals
     _check(options, crystals, request, given)
     run = training.train(config, options.out, verbosity())
@@ -162,13 +155,14 @@ def main() -> None:
     rows = write_generation(generated, crystals, folder, options.published, options.seed, jobs=options.jobs)
     for name, value in rows["generated"].items():
         print(f"{name:<24} {value:8.3f}    real {rows['real'][name]:8.3f}")
+    asking = f"\n  kmatgen sample {options.out} -n 64 --near FILE.cif" if _takes_crystals(options) else ""
     print(f"""
 Report:      {folder / "crystals.html"}
 Crystals:    {folder / "crystals.csv"}, {folder / "cif"}
 SavedModel:  {options.export}
 
 Next:
-  kmatgen sample {options.export} -n 64 --seed 1
+  kmatgen sample {options.export} -n 64 --seed 1{asking}
   kmatgen data {folder / "crystals.csv"}""")
 
 

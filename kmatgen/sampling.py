@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from kmatgen.crystals.files import write_crystals
+from kmatgen.crystals.drawn import in_symmetry, write_drawn
 from kmatgen.errors import InputError
 from kmatgen.export import ServedModel, read_manifest
 from kmatgen.plotting import image_grid, to_picture
-from kmatgen.plotting.crystals import sample_grid
-from kmatgen.representations.base import are_crystals, keep_crystals
+from kmatgen.representations.base import are_crystals
 from kmatgen.run import CONFIG, Run
 
 
@@ -43,10 +42,12 @@ def write_samples(
     condition: Any = None,
     which: str = "last",
     steps: int | None = None,
+    symprec: float = 0.1,
 ) -> None:
     """Draw samples into a folder: `samples.npz`, and for images and volumes `sample_0000.png`, ... and `grid.png`.
 
-    Crystals are written as `cif/crystal_0000.cif`, ... and `crystals.csv`, those that make no cell left out.
+    Crystals are written as `cif/crystal_0000.cif`, ... and `crystals.csv`, in the symmetry that they nearly have and
+    those that make no cell left out; the archive has them as they were made.
 
     The archive holds `samples`, or for samples with fields one array for each, and the `seed`.
 
@@ -59,31 +60,41 @@ def write_samples(
             the data may be named.
         which: Of a run, the `"last"` checkpoint, or the one with the `"best"` samples.
         steps: Steps of a diffusion model. `None`: as many as the model was made with.
+        symprec: How far atoms of crystals may stand from where a symmetry puts them, Angstrom.
 
     Raises:
         InputError: The folder holds something already, or the model cannot be sampled.
     """
     folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
+    check_new_folder(folder)
     generator = open_generator(model, which)
     if steps is not None and generator.steps is None:
         raise InputError(f"Only a diffusion model is sampled in steps. Received: steps={steps}.")
     more = {} if steps is None else {"steps": steps}
     samples = generator.generate(n, class_ids(model, condition), seed=seed, **more)
+    if are_crystals(samples):
+        write_drawn(in_symmetry(samples, symprec), seed, folder)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     arrays = samples if isinstance(samples, dict) else {"samples": samples}
     np.savez_compressed(folder / "samples.npz", **arrays, seed=seed)
-    if are_crystals(samples):
-        write_crystals(keep_crystals(samples).table, folder)
-        sample_grid(samples, folder / "grid.png")
-        return
     if isinstance(samples, dict) or samples.ndim not in (4, 5):
         return
     width = max(4, len(str(n - 1)))
     for index, image in enumerate(samples):
         to_picture(image).save(folder / f"sample_{index:0{width}d}.png")
     image_grid(samples[:256], folder / "grid.png")
+
+
+def check_new_folder(folder: str | Path) -> None:
+    """Refuse a folder in which something could be overwritten or mixed up with samples.
+
+    Raises:
+        InputError: It holds something already.
+    """
+    folder = Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"Samples go into a new or an empty folder. Received: {folder}, which holds files already.")
 
 
 def beyond_data(model: str | Path, condition: Any) -> str | None:

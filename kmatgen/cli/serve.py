@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,47 @@ asked_for = click.option(
 )
 
 
+_CRYSTAL_OPTIONS = (
+    click.option("--ask", multiple=True, metavar="NAME=VALUE", help="What crystals are to be; can be given again."),
+    click.option("--guidance", type=float, help="How much a diffusion heeds --ask.  [2 if it can be guided]"),
+    click.option("--near", type=click.Path(path_type=Path), metavar="FILE", help="Crystal that they are to resemble."),
+    click.option("--strength", type=float, default=0.3, show_default=True, help="How far they go from --near."),
+    click.option("--fixed", type=click.Path(path_type=Path), metavar="FILE", help="Crystal of which to keep parts."),
+    click.option(
+        "--hold",
+        multiple=True,
+        metavar="PART",
+        help="Part of --fixed: lattice, species, coords, or of some sites, as coords=0,3; can be given again.",
+    ),
+)
+
+
+def _of_crystals(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of crystals to a command."""
+    for option in reversed(_CRYSTAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _asked(wishes: dict[str, Any]) -> dict[str, Any]:
+    """What the options of crystals say, as `write_asked` takes it; empty where none was given.
+
+    Raises:
+        InputError: One is written wrongly, or lacks the one that it goes with.
+    """
+    from kmatgen.data.crystal_known import given_crystals
+
+    for wish in wishes["ask"]:
+        if "=" not in wish:
+            raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {wish}.")
+    asked = given_crystals(wishes["near"], wishes["strength"], wishes["fixed"], wishes["hold"])
+    if wishes["ask"]:
+        asked["request"] = dict(wish.split("=", 1) for wish in wishes["ask"])
+    if wishes["guidance"] is not None:
+        asked["guidance"] = wishes["guidance"]
+    return asked
+
+
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
@@ -51,8 +93,25 @@ asked_for = click.option(
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a diffusion model.  [the model's]")
 @_which
 @click.option("--out", type=click.Path(path_type=Path), help="A new folder.  [samples/NAME_nN_seedSEED]")
-def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, which: str, out: Path | None) -> None:
+@click.option(
+    "--symprec", type=float, default=0.1, show_default=True, help="Crystals: tolerance of symmetries, Angstrom."
+)
+@_of_crystals
+def sample(
+    model: Path,
+    n: int,
+    seed: int,
+    condition: Any,
+    steps: int | None,
+    which: str,
+    out: Path | None,
+    symprec: float,
+    **wishes: Any,
+) -> None:
     """Draw samples: PNG files, one grid.png and one samples.npz with the unrounded values.
+
+    Crystals are written as CIF files and crystals.csv, in the symmetry that they nearly have. A RUN of crystals can be
+    asked by name for what it learned, and a diffusion be given a crystal.
 
     \b
     Examples:
@@ -61,12 +120,24 @@ def sample(model: Path, n: int, seed: int, condition: Any, steps: int | None, wh
       kmatgen sample runs/acgan_32 -n 3 --condition "[0, 1, 2]"
       kmatgen sample runs/steels --condition pearlite
       kmatgen sample runs/diffusion_64 --steps 20
+      kmatgen sample runs/crystals --ask space_group=Pm-3m --ask composition=BaTiO3
+      kmatgen sample runs/crystals --near mine.cif --strength 0.3
+      kmatgen sample runs/crystals --fixed mine.cif --hold lattice --hold coords=0,3
     """
     import_tensorflow()
     from kmatgen.sampling import beyond_data, write_samples
 
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    write_samples(model, n, seed, folder, condition, which, steps)
+    asked = _asked(wishes)
+    if asked:
+        from kmatgen.crystals.asking import write_asked
+
+        if condition is not None:
+            raise InputError(f"What crystals are to be is said with --ask. Received: --condition {condition!r}, too.")
+        write_asked(model, n, seed, folder, which=which, symprec=symprec, steps=steps, **asked)
+        click.echo(f"{n} samples: {folder}")
+        return
+    write_samples(model, n, seed, folder, condition, which, steps, symprec)
     warning = beyond_data(model, condition)
     if warning:
         click.echo(f"Warning: {warning}", err=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from kmatgen.crystals.drawn import GeneratedCrystals, in_symmetry
 from kmatgen.crystals.files import write_crystals
 from kmatgen.data.crystal_known import EVERYTHING, Hold, known_crystal
 from kmatgen.data.crystal_source import CrystalSource
@@ -20,29 +20,10 @@ from kmatgen.models.base import GenerativeModel
 from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.report import Picture, picture, render
-from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
-from kmatgen.representations.symmetrise import SymmetryReport, symmetrise
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-
-@dataclass(frozen=True, eq=False)
-class GeneratedCrystals:
-    """What a model generated.
-
-    Attributes:
-        drawn: All crystals as the model made them; those that make no cell among them.
-        refused: `(n,)` why a row makes no crystal, empty where it does.
-        table: Those that do, in their symmetry.
-        moved: What symmetrising them moved.
-    """
-
-    drawn: CrystalTable
-    refused: np.ndarray
-    table: CrystalTable
-    moved: SymmetryReport
 
 
 def generate_crystals(
@@ -89,9 +70,7 @@ def generate_crystals(
         condition = {**(condition or {}), "mask": masks[np.argsort(masks.sum(axis=1), kind="stable")]}
     batch_size = 16 if crystals.are_tensors else 256
     samples = model.generate(n, condition, seed=seed, batch_size=batch_size, **options)
-    decoded = keep_crystals(samples)
-    table, moved = symmetrise(decoded.table, symprec)
-    return GeneratedCrystals(CrystalTable.from_fields(samples), decoded.refused, table, moved)
+    return in_symmetry(samples, symprec)
 
 
 def _given(
