@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmatgen.evaluation.metric import Described, Metric, ragged
+from kmatgen.evaluation.metric import Described, Metric, is_named, ragged
 from kmatgen.evaluation.view import View
 
 
@@ -16,7 +16,7 @@ class Cache:
     """Descriptions of samples in a folder, one file each.
 
     A file is named by a hash of the samples, of the metric and of how they were looked at. Functions of the user's
-    have no name that would tell them apart; with such a setting nothing is kept.
+    have no name that would tell them apart; with such a setting, and of the user's own metrics, nothing is kept.
 
     Args:
         folder: Where the files go; made when the first is written. `None`: nothing is kept.
@@ -38,7 +38,7 @@ class Cache:
         return described
 
     def _path(self, metric: Metric, view: View) -> Path | None:
-        if self.folder is None or view.settings.name is None:
+        if self.folder is None or view.settings.name is None or not is_named(metric):
             return None
         import kmatgen
 

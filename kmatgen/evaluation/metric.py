@@ -100,10 +100,7 @@ def get_metrics(identifiers: str | Metric | Sequence[str | Metric]) -> list[Metr
     Raises:
         InputError: No metric has such a name.
     """
-    from kmatgen.evaluation.physical import PHYSICAL
-    from kmatgen.evaluation.statistical import STATISTICAL
-
-    table = {metric.name: (metric,) for metric in (*PHYSICAL, *STATISTICAL)}
+    table = {name: (metric,) for name, metric in _named().items()}
     table["prdc"] = tuple(table[name][0] for name in ("precision", "recall", "density", "coverage"))
     if isinstance(identifiers, (str, Metric)):
         identifiers = [identifiers]
@@ -118,3 +115,16 @@ def get_metrics(identifiers: str | Metric | Sequence[str | Metric]) -> list[Metr
         else:
             raise InputError(f"A metric is one of {', '.join(sorted(table))}, or a Metric. Received: {identifier!r}.")
     return found
+
+
+def is_named(metric: Metric) -> bool:
+    """Whether a metric is the one that its name stands for here, and not one of the user's own under any name."""
+    return _named().get(metric.name) is metric
+
+
+def _named() -> dict[str, Metric]:
+    """The metrics that can be asked for by name."""
+    from kmatgen.evaluation.physical import PHYSICAL
+    from kmatgen.evaluation.statistical import STATISTICAL
+
+    return {metric.name: metric for metric in (*PHYSICAL, *STATISTICAL)}

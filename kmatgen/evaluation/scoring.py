@@ -60,15 +60,16 @@ class Judge:
         self.eye = Eye(settings, self.samples)
         self.view = View(self.samples, self.eye)
         self.baseline_views = {SHUFFLED: View(shuffled(self.samples[: self.count], effort.seed), self.eye)}
-        self._described: dict[str, Described] = {}
-        self._floors: dict[str, np.ndarray | InputError] = {}
-        self._baselines: dict[str, dict[str, float]] = {}
+        # By the metric itself: two of the user's may have the same name.
+        self._described: dict[Metric, Described] = {}
+        self._floors: dict[Metric, np.ndarray | InputError] = {}
+        self._baselines: dict[Metric, dict[str, float]] = {}
 
     def described(self, metric: Metric) -> Described:
         """All real samples, the held-out ones first."""
-        if metric.name not in self._described:
-            self._described[metric.name] = self.cache.describe(metric, self.view)
-        return self._described[metric.name]
+        if metric not in self._described:
+            self._described[metric] = self.cache.describe(metric, self.view)
+        return self._described[metric]
 
     def floor(self, metric: Metric) -> np.ndarray:
         """The metric of real against real samples, for several splits.
@@ -76,10 +77,10 @@ class Judge:
         Raises:
             InputError: There is one image only, or the sides of a split are too small.
         """
-        if metric.name not in self._floors:
+        if metric not in self._floors:
             effort = self.effort
             try:
-                self._floors[metric.name] = floor_values(
+                self._floors[metric] = floor_values(
                     metric,
                     self.described(metric),
                     self.groups,
@@ -89,15 +90,15 @@ class Judge:
                     effort.seed,
                 )
             except InputError as error:
-                self._floors[metric.name] = error
-        found = self._floors[metric.name]
+                self._floors[metric] = error
+        found = self._floors[metric]
         if isinstance(found, InputError):
             raise found
         return found
 
     def baselines(self, metric: Metric) -> dict[str, float]:
         """The metric of what costs no training: shuffled pixels, and training images drawn again."""
-        if metric.name not in self._baselines:
+        if metric not in self._baselines:
             described = self.described(metric)
             held_out, others = described[: self.count], described[self.count :]
             drawn = np.random.default_rng(self.effort.seed).integers(0, len(others), min(self.n, len(others)))
@@ -112,8 +113,8 @@ class Judge:
                 except InputError:
                     # A baseline that has no such structure at all has no number, and its cell stays empty.
                     continue
-            self._baselines[metric.name] = found
-        return self._baselines[metric.name]
+            self._baselines[metric] = found
+        return self._baselines[metric]
 
     def evaluate(self, samples: np.ndarray, metrics: Sequence[Metric]) -> Evaluation:
         """The table of a set of samples.

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import wasserstein_distance
 
 import kmatgen as kg
+import kmatgen.evaluation.physical
 from kmatgen.evaluation import Metric, evaluate
 from kmatgen.evaluation.table import Score
 from kmatgen.evaluation.view import as_samples
@@ -175,14 +176,35 @@ def test_real_samples_are_described_once(tmp_path, monkeypatch):
     counted = []
     real = kg.evaluation.get_metrics("two_point")[0]
     metric = Metric(
-        "counted", "", lambda view: (counted.append(len(view.samples)), real.describe(view))[1], real.compare
+        "two_point", "", lambda view: (counted.append(len(view.samples)), real.describe(view))[1], real.compare
     )
+    monkeypatch.setattr(kmatgen.evaluation.physical, "PHYSICAL", (metric,))
     first = evaluate(blobs(20, 5, 3), (TRAIN, TEST), metric, cache=tmp_path)
     second = evaluate(blobs(20, 5, 3), (TRAIN, TEST), metric, cache=tmp_path)
     assert first.to_dict() == second.to_dict()
     assert counted.count(100) == 1  # training and held-out samples together
     evaluate(blobs(20, 5, 3), (TRAIN[1:], TEST), metric, cache=tmp_path)
     assert counted.count(99) == 1
+
+
+def test_nothing_is_kept_of_metrics_of_ones_own(tmp_path):
+    """Two functions under one name, or under that of a metric here, are not taken for each other."""
+
+    def share_above(level, name):
+        return Metric(
+            name, "", lambda view: (view.grey > level).mean(axis=(1, 2)), lambda r, g: abs(r.mean() - g.mean())
+        )
+
+    generated = np.zeros_like(TEST)
+    expected = {0.5: (TEST > 0.5).mean(), -1.0: 0.0}
+    for name in ("bright", "two_point"):
+        evaluate(generated, (TRAIN, TEST), name if name == "two_point" else "kid", cache=tmp_path)
+        for level, share in expected.items():
+            table = evaluate(generated, (TRAIN, TEST), share_above(level, name), cache=tmp_path)
+            assert_allclose(table[name].value, share, atol=1e-12)
+    judge = kg.evaluation.open_judge((TRAIN, TEST), like=generated)
+    values = [judge.evaluate(generated, [share_above(level, "bright")])["bright"].value for level in expected]
+    assert_allclose(values, list(expected.values()), atol=1e-12)
 
 
 @pytest.mark.parametrize(
