@@ -18,7 +18,7 @@ from scipy import stats
 from kmatgen.plotting import loss_curves
 from kmatgen.presets import Config
 from kmatgen.report import Picture, picture, render
-from kmatgen.study.store import Record, State
+from kmatgen.study.store import Record, State, final_loss
 
 _CONFIDENCE = 0.95
 # All pictures of the members together, before base64 makes them a third larger.
@@ -26,6 +26,13 @@ _PICTURE_BYTES = 9_000_000
 # A small picture's width in pixels, and its share of the bytes against a large one's.
 _SMALL_WIDTH, _SMALL_SHARE = 240, 0.1
 _SHOWN = (("samples.png", "samples"), ("reconstructions.png", "real above reconstructed"))
+# Logs that are drawn over the epochs, where all members have them, and what they are.
+_CURVES = {
+    "loss": "The loss",
+    "reconstruction_loss": "Its reconstruction part",
+    "g_loss": "The generator's loss",
+    "d_loss": "The discriminator's loss",
+}
 
 
 class Interval(NamedTuple):
@@ -89,7 +96,7 @@ def write_study_report(folder: str | Path, records: Sequence[Record], base: Conf
         rows=_rows(folder, groups, losses),
         curves=_curves(folder, groups),
         real=_real(folder, records),
-        members=[(record, _links(folder, record)) for record in records],
+        members=[(record, final_loss(record.notes.get("losses", {})), _links(folder, record)) for record in records],
         states={state.value: count for state in State if (count := sum(record.state == state for record in records))},
         failed=[record for record in records if record.state == State.FAILED],
     )
@@ -199,7 +206,7 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def _curves(folder: Path, groups: dict[str, list[Record]]) -> list[Picture]:
-    """The loss and its reconstruction part over the epochs, for the combinations whose runs are here."""
+    """The losses over the epochs, for the combinations whose runs are here."""
     histories: dict[str, list[pd.DataFrame]] = {}
     for title, group in groups.items():
         files = [folder / "members" / r.name / "history.csv" for r in group if r.state == State.FINISHED]
@@ -207,7 +214,7 @@ def _curves(folder: Path, groups: dict[str, list[Record]]) -> list[Picture]:
         if found:
             histories[title] = found
     pictures = []
-    for key, name in (("loss", "The loss"), ("reconstruction_loss", "Its reconstruction part")):
+    for key, name in _CURVES.items():
         if histories and all(key in history for group in histories.values() for history in group):
             path = loss_curves(histories, key, folder / f"{key}_curves.png")
             caption = (

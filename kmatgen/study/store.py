@@ -23,6 +23,9 @@ from kmatgen.presets import Config, leaves
 from kmatgen.study.grid import Factors, Member
 from kmatgen.study.storage import GRACE, connect, is_alive, machine
 
+# What a member is known by in a word: of a GAN, which has two losses, the generator's.
+_FINAL_LOSSES = ("val_loss", "loss", "val_g_loss", "g_loss")
+
 # A traceback goes into one field of the storage; MySQL's holds 64 KB.
 _LONGEST_ERROR = 20_000
 
@@ -65,6 +68,11 @@ class Record(NamedTuple):
     labels: dict[str, str]
     seed: int
     notes: dict[str, Any]
+
+
+def final_loss(losses: Mapping[str, float]) -> float | None:
+    """The one of a member's last logs that stands for them: that of held-out data where there is one."""
+    return next((losses[name] for name in _FINAL_LOSSES if name in losses), None)
 
 
 class StudyStore:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kmatgen.errors import InputError
 from kmatgen.study.storage import HEARTBEAT
-from kmatgen.study.store import StudyStore
+from kmatgen.study.store import StudyStore, final_loss
 
 if TYPE_CHECKING:
     from kmatgen.presets import Config
@@ -67,8 +67,8 @@ def _train(config: Config, folder: Path) -> tuple[float, dict[str, Any]]:
         run = training.train(config, folder, verbose=2)
     metrics = run.read_json("metrics.json")
     losses = metrics["last"]
-    value = losses.get("val_loss", losses["loss"])
-    if not math.isfinite(value):
+    value = final_loss(losses)
+    if value is None or not math.isfinite(value):
         raise ArithmeticError(f"The training diverged: its final loss is no number. Received: {losses}.")
     results = {name: metrics[name] for name in ("floors", "parameters", "seconds", "epochs")}
     return value, {**results, "losses": losses, "resumed": resumed, "run": str(folder.resolve())}

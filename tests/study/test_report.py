@@ -78,3 +78,17 @@ def test_report_where_nothing_finished(tmp_path):
     record = Record("latent_dim=4,seed=0", State.FAILED, 0, {"latent_dim": "4"}, 0, {"error": "Oops"})
     assert "0 of 1" in write_study_report(tmp_path, [record], presets.resolve("vae")).read_text(encoding="utf-8")
     assert member_table([record])["state"].tolist() == ["failed"]
+
+
+def test_a_gan_is_reported_by_the_losses_of_both_sides(tmp_path):
+    losses = {"g_loss": 0.7, "d_loss": 1.3, "val_g_loss": 0.75, "val_d_loss": 1.35, "val_d_real": 0.5}
+    record = finished("2", 0, 1.0)
+    record.notes["losses"] = losses
+    folder = tmp_path / "members" / record.name
+    folder.mkdir(parents=True)
+    pd.DataFrame({name: [2.0, value] for name, value in losses.items()}).to_csv(folder / "history.csv", index=False)
+    html = write_study_report(tmp_path, [record], presets.resolve("dcgan_64")).read_text(encoding="utf-8")
+    for expected in ("val_g_loss</th>", "val_d_loss</th>", "0.75 (n=1)", ">0.75</td>", "The discriminator&#39;s loss"):
+        assert expected in html
+    assert "val_d_real</th>" not in html
+    assert {path.name for path in tmp_path.glob("*.png")} == {"g_loss_curves.png", "d_loss_curves.png"}

@@ -10,7 +10,7 @@ from kmatgen import presets, study
 from kmatgen.errors import InputError
 from kmatgen.study.grid import grid
 from kmatgen.study.storage import is_alive
-from kmatgen.study.store import State, StudyStore
+from kmatgen.study.store import State, StudyStore, final_loss
 from tests.study.grids import LATENT, TWO
 
 
@@ -126,3 +126,17 @@ def test_a_study_keeps_what_it_began_with(store):
         store.agree(base, presets.STUDIES["layers"][2])
     with pytest.raises(InputError, match=r"latent_dim=2 means .*Received: "):
         store.agree(base, {"latent_dim": {"2": LATENT["latent_dim"]["8"]}})
+
+
+@pytest.mark.parametrize(
+    ("losses", "final"),
+    [
+        ({"loss": 1.0, "val_loss": 2.0}, 2.0),
+        ({"loss": 1.0}, 1.0),
+        ({"d_loss": 1.0, "g_loss": 2.0, "val_d_loss": 3.0, "val_g_loss": 4.0}, 4.0),
+        ({"d_loss": 1.0, "g_loss": 2.0}, 2.0),
+        ({"d_real": 0.5}, None),
+    ],
+)
+def test_one_loss_stands_for_a_member(losses, final):
+    assert final_loss(losses) == final
