@@ -119,6 +119,7 @@ def _settings(
         "data.micrographs.metadata": str(metadata) if metadata else None,
         "data.micrographs.crop_data_bar": False if keep_data_bar else None,
         "data.micrographs.strict": True if strict else None,
+        "data.crystals.strict": True if strict else None,
     }
     chosen = {path: value for path, value in given.items() if value is not None}
     return chosen | dict(parse_setting(text) for text in settings)

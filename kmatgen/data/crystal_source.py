@@ -157,6 +157,7 @@ def open_crystals(
     representation: dict[str, Any] | None = None,
     test_fraction: float = 0.1,
     seed: int = 0,
+    strict: bool = False,
     jobs: int = 1,
     progress: bool = False,
 ) -> CrystalSource:
@@ -174,6 +175,7 @@ def open_crystals(
             `"crystens"`, and `config`.
         test_fraction: Share of the crystals that is held out, between 0 and 1.
         seed: Seed of the split.
+        strict: Raise at the first entry that cannot be used, instead of reporting it.
         jobs: Processes that read.
         progress: Show a progress bar.
 
@@ -181,7 +183,7 @@ def open_crystals(
         InputError: The crystals cannot be read, there are too few, or a condition is unknown.
     """
     codec = _representation(representation or {}, [*conditions, *properties])
-    options = {"column": column, "max_sites": max_sites, "jobs": jobs, "progress": progress}
+    options = {"column": column, "max_sites": max_sites, "strict": strict, "jobs": jobs, "progress": progress}
     # A point cloud puts sites in an order by itself.
     options["order"] = "given" if isinstance(codec, PointCloud) else "cations"
     crystals = read_crystals(source, cell=cell or "given", **options)

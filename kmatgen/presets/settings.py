@@ -70,6 +70,7 @@ DEFAULTS: Config = {
             "properties": [],
             # Arguments of kmatgen.representations.PointCloud.
             "representation": {},
+            "strict": False,
         },
     },
     "model": {"class_name": "vae", "config": {}},

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kmatgen.cli import main
 from tests.cli.commands import fails
-from tests.data.cifs import cif
+from tests.data.cifs import cif, plain
 from tests.tiny_runs import TINY
 
 TINY_OPTIONS = ["--quiet", "--size", "16", "--epochs", "2", "--batch-size", "8"]
@@ -177,6 +177,14 @@ class TestBadInput:
     def test_strict_names_the_bad_file(self, capsys, micrographs):
         (micrographs / "broken.png").write_bytes(b"")
         assert "broken.png" in fails(capsys, "train", "vae", "--data", micrographs, "--strict", *TINY_OPTIONS)
+
+    def test_strict_names_the_bad_crystal(self, capsys, tmp_path):
+        for row, a in enumerate((4.0, 4.1, 4.2, 4.3)):
+            (tmp_path / f"{row}.cif").write_text(plain(a=a))
+        (tmp_path / "2.cif").write_text("")
+        options = ["--data", tmp_path, "--strict", "--out", tmp_path / "run"]
+        assert "2.cif is refused: empty." in fails(capsys, "train", "crystal_diffusion", *options)
+        assert not (tmp_path / "run").exists()
 
     def test_images_smaller_than_the_patch(self, capsys, micrographs):
         sentence = fails(capsys, "train", "vae", "--data", micrographs, "--size", "64", "--quiet")
