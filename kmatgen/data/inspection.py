@@ -55,7 +55,7 @@ def find_micrographs(
     """
     folder = Path(folder)
     check_channels(channels)
-    paths = _image_files(folder)
+    paths = image_files(folder)
     if metadata is None and (folder / "metadata.csv").is_file():
         metadata = folder / "metadata.csv"
     found, refused = inspect_files(
@@ -109,7 +109,12 @@ def check_channels(channels: int | None) -> None:
         raise InputError(f"channels must be None (as stored), 1 (luminance) or 3 (colour). Received: {channels!r}.")
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """The files of a folder, subfolders included, that are images by their names.
+
+    Raises:
+        InputError: There is no such folder, or no such file in it.
+    """
     if folder.is_file():
         raise InputError(f"Micrographs are given as the folder that they are in. Received: the file {folder}.")
     if not folder.is_dir():

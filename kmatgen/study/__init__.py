@@ -20,7 +20,9 @@ from typing import Any
 
 import optuna
 
+from kmatgen.data.crystal_entries import holds_crystals
 from kmatgen.data.folders import check_source
+from kmatgen.data.inspection import image_files
 from kmatgen.errors import InputError
 from kmatgen.presets import STUDIES, resolve
 from kmatgen.run import CONFIG
@@ -88,8 +90,8 @@ def run_study(
         The file `report.html`.
 
     Raises:
-        InputError: The grid contradicts itself or the study in the folder, its data do not exist, or the storage
-            cannot be reached.
+        InputError: The grid contradicts itself or the study in the folder, its data do not exist or are none, or the
+            storage cannot be reached.
         KeyboardInterrupt: The study was stopped with Ctrl-C or SIGTERM; so were its workers, and it can go on.
     """
     from kmatgen.study.report import write_study_report
@@ -101,8 +103,8 @@ def run_study(
     if (folder / CONFIG).is_file():
         raise InputError(f"A study needs a folder of its own. Received: {folder}, which holds a run.")
     if not (folder / "members").is_dir():  # the report of a finished study needs no data
-        for member in members:
-            check_source(member.config["data"]["source"])
+        for source in dict.fromkeys(member.config["data"]["source"] for member in members):
+            _check_data(source)
     (folder / "members").mkdir(parents=True, exist_ok=True)
     with open_store(folder, storage) as store:
         store.agree(resolve(preset, dict(settings or {})), factors)
@@ -111,6 +113,13 @@ def run_study(
         with _stopped_by_sigterm():
             Crew(store, folder, members, jobs).work(verbose)
         return write_study_report(folder, list(store.records().values()), store.study.user_attrs["base"])
+
+
+def _check_data(source: str) -> None:
+    """Refuse data that are not there, or a folder without any, once, and not in each of the members."""
+    check_source(source)
+    if Path(source).is_dir() and not holds_crystals(source):
+        image_files(Path(source))
 
 
 def failures(folder: str | Path, storage: str | None = None) -> dict[str, str]:

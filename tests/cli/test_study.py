@@ -19,6 +19,17 @@ def test_data_that_do_not_exist_are_refused_before_any_training(options, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(("file", "received"), [(None, "an empty folder"), ("notes.txt", "only .txt")])
+def test_folders_without_data_are_refused_before_any_training(file, received, tmp_path):
+    (tmp_path / "data").mkdir()
+    if file:
+        (tmp_path / "data" / file).write_text("no image")
+    options = ["study", "latent", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "new")]
+    with pytest.raises(InputError, match=rf"must hold image files .* Received: {received}\.$"):
+        CliRunner().invoke(cli.commands, options, catch_exceptions=False)
+    assert not (tmp_path / "new").exists()
+
+
 def test_command_passes_everything_on_and_counts_failures(tmp_path, monkeypatch):
     given = {}
 
