@@ -183,9 +183,8 @@ def _condition_rows(condition: Any, specs: dict[str, tf.TensorSpec], n: int) -> 
         raise InputError(f"This model takes no condition. Received: condition={condition!r}.")
     given = condition if isinstance(condition, dict) and set(specs) != {"condition"} else {"condition": condition}
     if specs and set(given) != set(specs):
-        raise InputError(
-            f"A condition of this model is a dict with {', '.join(sorted(specs))}. Received: {condition!r}."
-        )
+        received = ", ".join(sorted(given)) if isinstance(condition, dict) else repr(condition)
+        raise InputError(f"A condition of this model is a dict with {', '.join(sorted(specs))}. Received: {received}.")
     return {name: check_rows(given[name], spec, n) for name, spec in specs.items()}
 
 

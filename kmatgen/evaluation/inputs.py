@@ -42,11 +42,6 @@ class Real:
         """Number of images on both sides."""
         return len(np.unique(self.held_out_groups)) + len(np.unique(self.others_groups))
 
-    @property
-    def fraction(self) -> float:
-        """Share of the images that were held out."""
-        return len(np.unique(self.held_out_groups)) / self.images
-
 
 def open_real(data: Any, size: int | None, seed: int, channels: int | None = None) -> Real:
     """Real samples from what a user has.

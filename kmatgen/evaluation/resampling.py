@@ -33,7 +33,13 @@ def split_by_image(groups: np.ndarray, fraction: float, rng: np.random.Generator
 
 
 def floor_values(
-    metric: Metric, described: Described, groups: np.ndarray, fraction: float, most: int, splits: int, seed: int
+    metric: Metric,
+    described: Described,
+    groups: np.ndarray,
+    fraction: float,
+    sizes: tuple[int, int],
+    splits: int,
+    seed: int,
 ) -> np.ndarray:
     """The metric of real against other real samples, for several splits by image.
 
@@ -45,7 +51,7 @@ def floor_values(
         described: All real samples, described.
         groups: The image that each was cut from.
         fraction: Share of the images on the held-out side.
-        most: Samples of a side, at most.
+        sizes: Samples on the held-out side and on the other, at most: as many as are compared for the value.
         splits: How many splits.
         seed: Of the splits.
     """
@@ -53,9 +59,30 @@ def floor_values(
     values = []
     for _ in range(splits):
         side = split_by_image(groups, fraction, rng)
-        reference, others = (rng.permutation(np.flatnonzero(part))[:most] for part in (side, ~side))
+        reference, others = (
+            rng.permutation(np.flatnonzero(part))[:size] for part, size in zip((side, ~side), sizes, strict=True)
+        )
         values.append(metric(described[reference], described[others]))
     return np.array(values)
+
+
+def some_of_each(groups: np.ndarray, images: int, quota: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of random samples, in order: of so many images at most, and of each at most so many.
+
+    Args:
+        groups: The image that each sample was cut from.
+        images: Number of images.
+        quota: Samples of an image.
+        rng: Where the choice comes from.
+    """
+    chosen = np.unique(groups)
+    if len(chosen) > images:
+        chosen = rng.permutation(chosen)[:images]
+    order = rng.permutation(np.flatnonzero(np.isin(groups, chosen)))
+    order = order[np.argsort(groups[order], kind="stable")]
+    _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(starts, counts)
+    return np.sort(order[rank < quota])
 
 
 def interval(

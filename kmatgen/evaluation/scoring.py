@@ -14,7 +14,7 @@ from kmatgen.errors import InputError
 from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real, check_same_shape
 from kmatgen.evaluation.metric import Described, Metric
-from kmatgen.evaluation.resampling import floor_values, interval
+from kmatgen.evaluation.resampling import floor_values, interval, some_of_each
 from kmatgen.evaluation.statistical import pixels
 from kmatgen.evaluation.table import Evaluation, Score
 from kmatgen.evaluation.view import Eye, Settings, View, as_samples
@@ -52,7 +52,8 @@ class Judge:
 
     def __init__(self, real: Real, settings: Settings, n: int, effort: Effort, cache: Cache) -> None:
         rng = np.random.default_rng(effort.seed)
-        held_out, others = (_at_most(len(part), n, rng) for part in (real.held_out, real.others))
+        held_out = _at_most(len(real.held_out), n, rng)
+        others = _stand_ins(real, held_out, n, rng)
         self.real, self.settings, self.n, self.effort, self.cache = real, settings, n, effort, cache
         self.count = len(held_out)
         self.samples = np.concatenate([real.held_out[held_out], real.others[others]])
@@ -62,7 +63,7 @@ class Judge:
         self.baseline_views = {SHUFFLED: View(shuffled(self.samples[: self.count], effort.seed), self.eye)}
         # By the metric itself: two of the user's may have the same name.
         self._described: dict[Metric, Described] = {}
-        self._floors: dict[Metric, np.ndarray | InputError] = {}
+        self._floors: dict[tuple[Metric, int], np.ndarray | InputError] = {}
         self._baselines: dict[Metric, dict[str, float]] = {}
 
     def described(self, metric: Metric) -> Described:
@@ -71,27 +72,32 @@ class Judge:
             self._described[metric] = self.cache.describe(metric, self.view)
         return self._described[metric]
 
-    def floor(self, metric: Metric) -> np.ndarray:
-        """The metric of real against real samples, for several splits.
+    def floor(self, metric: Metric, generated: int) -> np.ndarray:
+        """The metric of real against real samples, for several splits into sides as large as those of the value.
+
+        Args:
+            metric: The metric.
+            generated: Number of generated samples.
 
         Raises:
             InputError: There is one image only, or the sides of a split are too small.
         """
-        if metric not in self._floors:
-            effort = self.effort
+        key = metric, generated
+        if key not in self._floors:
+            held_out = len(np.unique(self.groups[: self.count]))
             try:
-                self._floors[metric] = floor_values(
+                self._floors[key] = floor_values(
                     metric,
                     self.described(metric),
                     self.groups,
-                    self.real.fraction,
-                    self.n,
-                    effort.splits,
-                    effort.seed,
+                    held_out / len(np.unique(self.groups)),
+                    (self.count, generated),
+                    self.effort.splits,
+                    self.effort.seed,
                 )
             except InputError as error:
-                self._floors[metric] = error
-        found = self._floors[metric]
+                self._floors[key] = error
+        found = self._floors[key]
         if isinstance(found, InputError):
             raise found
         return found
@@ -211,7 +217,7 @@ class Judge:
         low, high = interval(metric, held_out, groups, described, value, effort.resamples, effort.seed)
         floor, spread, reason = None, None, None
         try:
-            floors = self.floor(metric)
+            floors = self.floor(metric, len(generated.samples))
             floor, spread = float(floors.mean()), (float(floors.min()), float(floors.max()))
         except InputError as error:
             reason = str(error)
@@ -267,3 +273,13 @@ def shuffled(samples: np.ndarray, seed: int) -> np.ndarray:
 
 def _at_most(count: int, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.arange(count) if count <= n else np.sort(rng.permutation(count)[:n])
+
+
+def _stand_ins(real: Real, held_out: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of the other real samples: at least `n`, if there are, and of each image as many as of a held-out one.
+
+    In a split for the floor any image may take the place of a held-out one.
+    """
+    of_an_image = -(-len(held_out) // len(np.unique(real.held_out_groups[held_out])))
+    images = min(n, len(np.unique(real.others_groups)))
+    return some_of_each(real.others_groups, images, max(of_an_image, -(-n // images)), rng)

@@ -8,7 +8,10 @@ from scipy.stats import wasserstein_distance
 
 import kmatgen as kg
 import kmatgen.evaluation.physical
-from kmatgen.evaluation import Metric, evaluate
+from kmatgen.evaluation import Effort, Judge, Metric, Settings, evaluate
+from kmatgen.evaluation.cache import Cache
+from kmatgen.evaluation.inputs import Real
+from kmatgen.evaluation.resampling import some_of_each
 from kmatgen.evaluation.table import Score
 from kmatgen.evaluation.view import as_samples
 from kmatgen.metrics import rms_two_point_error
@@ -56,10 +59,48 @@ def test_shuffled_pixels_keep_the_phases_and_lose_the_structure():
 
 def test_the_floor_falls_with_the_number_of_images_and_repeats():
     small = evaluate(TEST[:20], (TRAIN[:20], TEST[:20]), "two_point")
-    large = evaluate(TEST[:20], (blobs(300, 6, 5), blobs(300, 6, 6)), "two_point")
+    large = evaluate(blobs(256, 6, 7), (blobs(300, 6, 5), blobs(300, 6, 6)), "two_point")
     assert large["two_point"].floor < small["two_point"].floor
     again = evaluate(TEST[:20], (TRAIN[:20], TEST[:20]), "two_point")
     assert again.to_dict() == small.to_dict()
+
+
+def judged(training, held_out, generated, of_an_image, compare, splits):
+    """Judge by a metric of brightness, of images of one brightness each; the judge and the score."""
+    shades = np.random.default_rng(0).random(training + held_out)
+    groups = np.repeat(np.arange(len(shades)), of_an_image)
+    samples = np.broadcast_to(shades[groups, None, None, None], (len(groups), 16, 16, 1)).astype(np.float32)
+    parts = groups >= held_out
+    real = Real(samples[~parts], groups[~parts], samples[parts], groups[parts], True)
+    judge = Judge(real, Settings(), 100, Effort(splits=splits), Cache(None))
+    mean = Metric("mean", "", lambda view: view.grey.mean(axis=(1, 2)), compare)
+    return judge, judge.evaluate(samples[:generated], [mean])["mean"]
+
+
+@pytest.mark.parametrize("generated", [10, 100])
+def test_the_floor_has_sides_as_large_as_those_of_the_value(generated):
+    """20 held-out images and 10 or 100 samples, although there are 180 images to train on."""
+    judge, score = judged(180, 20, generated, 1, lambda r, g: abs(r.mean() - g.mean()), splits=1000)
+    # Of a normal number of deviation s the mean size is s times the root of 2 / pi.
+    deviation = np.std(judge.samples[:, 0, 0, 0], ddof=1) * np.sqrt(2 / np.pi)
+    assert_allclose(score.floor / deviation, np.sqrt(1 / 20 + 1 / generated), rtol=0.08)
+
+
+def test_a_floor_of_few_images_has_as_many_patches_of_each():
+    """One of 9 images with 12 patches each is held out: so are 12 patches of one image in each split."""
+    sides = []
+    judged(8, 1, 30, 12, lambda r, g: float(sides.append((len(r), len(np.unique(r)), len(g))) or 0), splits=5)
+    # The floors stand before the two baselines.
+    assert sides[-7:-2] == [(12, 1, 30)] * 5
+
+
+def test_some_of_each(rng):
+    groups = np.array([7, 3, 3, 5, 5, 5, 7, 3, 5])
+    rows = some_of_each(groups, 5, 2, rng)
+    assert sorted(groups[rows]) == [3, 3, 5, 5, 7, 7]
+    assert list(rows) == sorted(rows)
+    assert len(np.unique(groups[some_of_each(groups, 2, 9, rng)])) == 2
+    assert len(some_of_each(groups, 3, 9, rng)) == 9
 
 
 def test_a_metric_that_cannot_be_computed_says_why_and_others_are_there():
