@@ -172,7 +172,12 @@ def _of_run(run: Any, seed: int) -> Real:
 
 def _of_source(source: Any, seed: int) -> Real:
     train, train_groups = _some(source.train, source.train_groups, seed)
-    return _pair(train, source.test, train_groups, source.test_groups, _pixel_size(source.description))
+    # A source without groups has an image for each sample.
+    groups = [
+        np.arange(len(part)) if known is None else known
+        for part, known in ((train, train_groups), (source.test, source.test_groups))
+    ]
+    return _pair(train, source.test, *groups, _pixel_size(source.description))
 
 
 def _of_folder(folder: Path, size: int | None, seed: int, channels: int | None) -> Real:

@@ -8,6 +8,7 @@ from scipy.stats import wasserstein_distance
 
 import kmatgen as kg
 import kmatgen.evaluation.physical
+from kmatgen.data.opened import opened
 from kmatgen.evaluation import Effort, Judge, Metric, Settings, evaluate
 from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real
@@ -277,3 +278,11 @@ def test_memorisation_is_a_test_that_is_passed_or_not():
     table = evaluate(TRAIN[:40], (TRAIN, TEST), ["memorisation"])
     assert table["memorisation"].passed is False
     assert table["memorisation"].verdict.startswith("failed")
+
+
+def test_samples_of_a_source_without_groups_are_images_of_their_own():
+    """As synthetic ones are: nothing to warn of."""
+    source = opened(TRAIN, TEST, {})
+    notes = evaluate(TEST, source, "two_point").notes
+    assert not any("image of its own" in note for note in notes)
+    assert any("image of its own" in note for note in evaluate(TEST, (TRAIN, TEST), "two_point").notes)
