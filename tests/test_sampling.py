@@ -1,9 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
 import kmatgen as kg
-from kmatgen.sampling import beyond_data, class_ids
+from kmatgen import sampling
+from kmatgen.data.crystals import read_crystals
+from kmatgen.sampling import beyond_data, class_ids, write_samples
 
 
 @pytest.mark.parametrize("is_run", [True, False])
@@ -36,3 +39,26 @@ def test_classes_may_be_named(tmp_path):
 def test_nothing_can_be_named_without_classes(tmp_path):
     with pytest.raises(kg.InputError, match=r"as JSON, such as 3.* Received: 'steel'\."):
         class_ids(tmp_path, "steel")
+
+
+class NearlyRockSalt:
+    """Makes crystals that are rock salt but for a hundredth of an Angstrom, and one that is none."""
+
+    steps = None
+
+    def generate(self, n, condition, *, seed):
+        rng = np.random.default_rng(seed)
+        lattice = np.tile([4.0, 4.0, 4.0, 60.0, 60.0, 60.0], (n, 1))
+        lattice[0] = np.nan
+        coords = np.tile([[0.0, 0, 0], [0.5, 0.5, 0.5]], (n, 1, 1)) + rng.normal(0, 0.002, (n, 2, 3))
+        return {"lattice": lattice, "species": np.tile([11, 17], (n, 1)), "coords": coords, "mask": np.ones((n, 2))}
+
+
+def test_crystals_are_written_in_their_symmetry(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "open_generator", lambda model, which: NearlyRockSalt())
+    write_samples(tmp_path / "model", 3, 0, tmp_path / "out")
+    assert (
+        read_crystals(tmp_path / "out" / "cif", symprec=None, duplicates=True).table.space_group.tolist() == [225] * 2
+    )
+    kept = np.load(tmp_path / "out" / "samples.npz")["coords"]
+    assert np.abs(kept[:, 0]).max() > 1e-3  # as the model made them

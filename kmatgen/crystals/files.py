@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm import tqdm
 
 from kmatgen.representations.crystal_table import CrystalTable
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+# How far sites of symmetrised crystals may stand from where their symmetry puts them, Angstrom.
+_EXACT = 1e-3
+
 
 def write_crystals(table: CrystalTable, folder: str | Path, scores: pd.DataFrame | None = None) -> Path:
     """Write `cif/crystal_0000.cif`, ... and `crystals.csv`.
 
+    The CIF files have the symmetry that the crystals carry: those with a space group other than P1 are in their
+    conventional cell, with its operations and the sites that these do not make. The csv has all cells as they are.
+
     Args:
-        table: Valid crystals.
+        table: Valid crystals, in the symmetry of their `space_group`, as `symmetrise` gives them.
         folder: Where to write.
         scores: Further columns of the csv, a row for each crystal.
 
@@ -29,7 +40,9 @@ def write_crystals(table: CrystalTable, folder: str | Path, scores: pd.DataFrame
     texts = []
     for row, structure in enumerate(tqdm(table.structures(), desc="CIF files", disable=len(table) < 500)):
         texts.append(str(CifWriter(structure)))
-        (folder / "cif" / f"crystal_{row:0{width}d}.cif").write_text(texts[-1], encoding="utf-8")
+        symmetric = _symmetric_cif(structure) if table.space_group[row] > 1 else None
+        path = folder / "cif" / f"crystal_{row:0{width}d}.cif"
+        path.write_text(symmetric or texts[-1], encoding="utf-8")
     columns = {
         "formula": table.formulas(),
         "space_group": table.space_group,
@@ -44,3 +57,17 @@ def write_crystals(table: CrystalTable, folder: str | Path, scores: pd.DataFrame
     path = folder / "crystals.csv"
     frame.assign(cif=texts).to_csv(path, index=False)
     return path
+
+
+def _symmetric_cif(structure: Structure) -> str | None:
+    """The text of a crystal with its symmetry; None where spglib does not find it."""
+    from pymatgen.io.cif import CifWriter
+    from pymatgen.symmetry.analyzer import SymmetryUndeterminedError
+
+    with warnings.catch_warnings():
+        # pymatgen calls spglib in a way that spglib deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return str(CifWriter(structure, symprec=_EXACT))
+        except SymmetryUndeterminedError:
+            return None
