@@ -177,7 +177,7 @@ def _of_source(source: Any, seed: int) -> Real:
         np.arange(len(part)) if known is None else known
         for part, known in ((train, train_groups), (source.test, source.test_groups))
     ]
-    return _pair(train, source.test, *groups, _pixel_size(source.description))
+    return _pair(train, source.test, *groups, _pixel_size(source.description), _on_scales(source.description))
 
 
 def _of_folder(folder: Path, size: int | None, seed: int, channels: int | None) -> Real:
@@ -188,8 +188,10 @@ def _of_folder(folder: Path, size: int | None, seed: int, channels: int | None) 
     if size is None:
         raise InputError(f"Patches of micrographs are as large as the samples; give a size. Received: {folder}.")
     values, groups = _some(micrograph_patches(files, size, channels=channels), patch_owners(files, size), seed)
+    description = files.describe()
     note = f"{folder} is divided by image at random: half of the images stand for the held-out ones."
-    return _halves(as_samples("real", values), groups, seed, (note,), _pixel_size(files.describe()))
+    notes = (note, *_on_scales(description))
+    return _halves(as_samples("real", values), groups, seed, notes, _pixel_size(description))
 
 
 def _pair(
@@ -198,13 +200,16 @@ def _pair(
     train_groups: np.ndarray | None,
     held_out_groups: np.ndarray | None,
     pixel_size: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Real:
     train, held_out = as_samples("training", train), as_samples("held-out", held_out)
     check_same_shape("training", train, "held-out", held_out)
-    notes: tuple[str, ...] = ()
     if train_groups is None or held_out_groups is None:
         train_groups, held_out_groups = np.arange(len(train)), np.arange(len(held_out))
-        notes = ("Each real sample is taken for an image of its own; patches of one image would make the floor low.",)
+        notes = (
+            *notes,
+            "Each real sample is taken for an image of its own; patches of one image would make the floor low.",
+        )
     # Numbers of their own: no image is on both sides.
     return Real(
         held_out, held_out_groups, train, train_groups + 1 + held_out_groups.max(), True, pixel_size, notes
@@ -276,3 +281,15 @@ def _pixel_size(description: dict[str, Any]) -> float | None:
     if not isinstance(known, dict) or not known.get("known") or known["known"] != description.get("images"):
         return None
     return known["min"] if np.isclose(known["min"], known["max"], rtol=0.01) else None
+
+
+def _on_scales(description: dict[str, Any]) -> tuple[str, ...]:
+    """What is to be said of images that are not of one scale, as far as that is known."""
+    sizes = description.get("pixel_size_um")
+    if not isinstance(sizes, dict) or not sizes.get("known") or _pixel_size(description) is not None:
+        return ()
+    if sizes["known"] != description.get("images"):
+        known = f"{sizes['known']} of {description.get('images')}"
+        return (f"Lengths are in pixels: the pixel size of {known} images is known.",)
+    widths = f"{sizes['min']:.3g} to {sizes['max']:.3g} um"
+    return (f"Lengths are in pixels, of different scales: pixels are from {widths} wide.",)

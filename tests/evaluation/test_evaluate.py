@@ -286,3 +286,22 @@ def test_samples_of_a_source_without_groups_are_images_of_their_own():
     notes = evaluate(TEST, source, "two_point").notes
     assert not any("image of its own" in note for note in notes)
     assert any("image of its own" in note for note in evaluate(TEST, (TRAIN, TEST), "two_point").notes)
+
+
+@pytest.mark.parametrize(
+    ("known", "least", "most", "unit", "words"),
+    [
+        (8, 0.2, 0.2, "um", None),
+        (0, None, None, "px", None),
+        (8, 0.2, 1.5, "px", "of different scales: pixels are from 0.2 to 1.5 um wide"),
+        (3, 0.2, 0.2, "px", "the pixel size of 3 of 8 images is known"),
+    ],
+)
+def test_images_of_several_scales_are_noted(known, least, most, unit, words):
+    """Their lengths are measured in pixels, which mean different things."""
+    about = {"images": 8, "pixel_size_um": {"known": known, "min": least, "median": least, "max": most}}
+    table = evaluate(TEST, opened(TRAIN, TEST, about), "chord_length")
+    assert table["chord_length"].unit == unit
+    said = [note for note in table.notes if "Lengths are in pixels" in note]
+    assert len(said) == (words is not None)
+    assert words is None or words in said[0]
