@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from kmatgen.models.base import GenerativeModel
 from kmatgen.models.denoising import DenoisingSampler
 from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.report import Picture, picture, render
+from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.symmetrise import kept_still, symmetry_report
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -70,7 +73,17 @@ def generate_crystals(
         condition = {**(condition or {}), "mask": masks[np.argsort(masks.sum(axis=1), kind="stable")]}
     batch_size = 16 if crystals.are_tensors else 256
     samples = model.generate(n, condition, seed=seed, batch_size=batch_size, **options)
-    return in_symmetry(samples, symprec)
+    made = in_symmetry(samples, symprec)
+    return made if fixed is None or hold is None else _with_parts_held(made, fixed, hold)
+
+
+def _with_parts_held(made: GeneratedCrystals, fixed: Structure, hold: Hold) -> GeneratedCrystals:
+    """The same, with the parts of a given crystal where they were before the symmetry was imposed."""
+    which = hold.get("coords", False)
+    places = fixed.frac_coords if which is True else fixed.frac_coords[list(which or ())]
+    drawn = keep_crystals(made.samples).table
+    table = kept_still(drawn, made.table, places, bool(hold.get("lattice", False)))
+    return replace(made, table=table, moved=symmetry_report(drawn, table))
 
 
 def _given(

@@ -10,6 +10,11 @@ import numpy as np
 from kmatgen.representations.crystal_table import CrystalTable, lattice_matrix, lattice_parameters
 from kmatgen.representations.space_groups import symmetry_datasets
 
+# Fractions of a cell within which a site stands at a given place.
+_SAME_PLACE = 1e-3
+# Angstrom, or degrees, by which what is held may move.
+_STILL = 1e-3
+
 
 @dataclass(frozen=True)
 class SymmetryReport:
@@ -63,7 +68,7 @@ def symmetrise(
             lattice[row], coords[row, :sites] = _refined(table.coords[row, :sites], data)
             space_group[row] = data.number
     result = replace(table, lattice=lattice, coords=coords, space_group=space_group)
-    return result, _report(table, result)
+    return result, symmetry_report(table, result)
 
 
 def _refined(coords: np.ndarray, data: moyopy.MoyoDataset) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +87,39 @@ def _refined(coords: np.ndarray, data: moyopy.MoyoDataset) -> tuple[np.ndarray, 
     return lattice, coords + away @ linear.T
 
 
-def _report(before: CrystalTable, after: CrystalTable) -> SymmetryReport:
+def kept_still(
+    drawn: CrystalTable, symmetric: CrystalTable, places: np.ndarray, hold_lattice: bool = False
+) -> CrystalTable:
+    """Symmetrised crystals with some sites, and the lattice, where they were.
+
+    A symmetry may move all sites together, as no origin is special: a crystal goes back by what the held sites moved on
+    average. One whose symmetry wants held sites elsewhere, or another lattice, is as it was drawn, without a group.
+
+    Args:
+        drawn: Crystals before they were symmetrised.
+        symmetric: The same after.
+        places: `(k, 3)` fractional coordinates of the sites that are held; of none `(0, 3)`.
+        hold_lattice: Whether the lattice is held.
+    """
+    away = drawn.coords[:, :, None] - np.reshape(places, (-1, 3))
+    held = (np.abs(away - np.rint(away)).max(axis=-1) < _SAME_PLACE).any(axis=-1) & drawn.mask
+    moved = np.where(held[..., None], symmetric.coords - drawn.coords, 0.0)
+    back = moved.sum(axis=1, keepdims=True) / np.maximum(held.sum(axis=1), 1)[:, None, None]
+    coords = symmetric.coords - back * drawn.mask[..., None]
+    left = np.where(held[..., None], coords - drawn.coords, 0.0) @ lattice_matrix(drawn.lattice)
+    still = np.linalg.norm(left, axis=-1).max(axis=1, initial=0.0) < _STILL
+    if hold_lattice:
+        still &= np.abs(symmetric.lattice - drawn.lattice).max(axis=1, initial=0.0) < _STILL
+    return replace(
+        symmetric,
+        lattice=np.where(still[:, None], symmetric.lattice, drawn.lattice),
+        coords=np.where(still[:, None, None], coords, drawn.coords),
+        space_group=np.where(still, symmetric.space_group, 0).astype(np.int16),
+    )
+
+
+def symmetry_report(before: CrystalTable, after: CrystalTable) -> SymmetryReport:
+    """What moved from crystals to the same in their symmetry."""
     moved = (after.coords - before.coords) @ lattice_matrix(before.lattice)
     changes = np.abs(after.lattice - before.lattice)
     return SymmetryReport(

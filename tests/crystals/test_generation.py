@@ -84,6 +84,19 @@ class TestAGivenCrystal:
         there = (np.abs(away - np.round(away)).max(axis=2) < 1e-4) & (made.species == given.species[1].Z)
         assert_array_equal(there.sum(axis=1), 1)
 
+    def test_stays_where_it_is_in_the_symmetry_that_was_found(self, roles):
+        """At a tolerance at which every crystal of five sites has some."""
+        crystals, model = roles
+        given = crystals.test.structures()[0]
+        hold = {"lattice": True, "species": True, "coords": [0, 1]}
+        made = generate_crystals(model, crystals, 8, request={"gap": 1}, symprec=0.3, fixed=given, hold=hold)
+        assert len(made.table) > 0
+        assert_allclose(made.table.lattice, np.tile(crystals.test.lattice[0], (len(made.table), 1)), atol=2e-3)
+        for place, element in zip(given.frac_coords[:2], given.atomic_numbers[:2], strict=True):
+            away = made.table.coords - place
+            there = (np.abs(away - np.round(away)).max(axis=2) < 1e-3) & (made.table.species == element)
+            assert there.any(axis=1).all()
+
     @pytest.mark.parametrize("of", ["roles", "sets"])
     def test_near(self, of, request):
         crystals, model = request.getfixturevalue(of)

@@ -8,7 +8,7 @@ from kmatgen.errors import InputError
 from kmatgen.representations import CrystalTable
 from kmatgen.representations.crystal_table import lattice_matrix, lattice_parameters
 from kmatgen.representations.space_groups import with_space_groups
-from kmatgen.representations.symmetrise import symmetrise
+from kmatgen.representations.symmetrise import kept_still, symmetrise, symmetry_report
 from tests.representations.crystals import triclinic
 
 # Lattice, species, coordinates of a perovskite, diamond in its primitive cell, hexagonal boron nitride, rutile.
@@ -79,6 +79,43 @@ def test_says_what_moved():
     # moyopy puts the origin at the mean of all displacements: titanium goes back, and the others a little forward.
     assert 0.08 < report.displacement[0] < 0.13
     assert "1 of 1 crystals" in str(report)
+
+
+class TestHeldParts:
+    """A perovskite whose oxygens stand askew along x, by 0.06 and 0.02 Angstrom."""
+
+    @pytest.fixture
+    def table(self):
+        lattice, species, coords = PEROVSKITE
+        coords = np.array(coords)
+        coords[2:, 0] += (0.015, 0.005, 0.0)
+        return CrystalTable([lattice], [species], [coords], [0])
+
+    def test_symmetry_moves_about_held_sites(self, table):
+        better, _ = symmetrise(table, symprec=0.2)
+        assert_array_equal(better.space_group, [221])
+        assert np.abs(better.coords[0, :2] - table.coords[0, :2]).max() > 1e-3  # all move together
+        held = kept_still(table, better, table.coords[0, :2])
+        assert_allclose(held.coords[0, :2], table.coords[0, :2], atol=1e-12)
+        assert_array_equal(held.space_group, [221])
+        assert_array_equal(with_space_groups(held, 1e-4).space_group, [221])
+        assert_allclose(symmetry_report(table, held).displacement, 0.06, rtol=1e-6)
+
+    def test_what_would_move_held_sites_is_not_imposed(self, table):
+        better, _ = symmetrise(table, symprec=0.2)
+        held = kept_still(table, better, table.coords[0, :3])
+        assert_array_equal(held.coords, table.coords)
+        assert_array_equal(held.space_group, [0])
+
+    def test_a_held_lattice(self, table):
+        askew = replace(table, lattice=np.array([[4.01, 4, 4, 90, 90, 90]]))
+        better, _ = symmetrise(askew, symprec=0.2)
+        assert_array_equal(better.space_group, [221])
+        nothing = np.empty((0, 3))
+        assert_array_equal(kept_still(askew, better, nothing).lattice, better.lattice)
+        held = kept_still(askew, better, nothing, hold_lattice=True)
+        assert_array_equal(held.lattice, askew.lattice)
+        assert_array_equal(held.space_group, [0])
 
 
 def test_what_has_none_stays():
