@@ -29,7 +29,7 @@ DEFAULT = (
 Described = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """A metric of samples against real ones.
 

@@ -12,6 +12,7 @@ from kmatgen.data.opened import opened
 from kmatgen.evaluation import Effort, Judge, Metric, Settings, evaluate
 from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real
+from kmatgen.evaluation.physical import rms_of_means
 from kmatgen.evaluation.resampling import some_of_each
 from kmatgen.evaluation.table import Score
 from kmatgen.evaluation.view import as_samples
@@ -278,6 +279,12 @@ def test_memorisation_is_a_test_that_is_passed_or_not():
     table = evaluate(TRAIN[:40], (TRAIN, TEST), ["memorisation"])
     assert table["memorisation"].passed is False
     assert table["memorisation"].verdict.startswith("failed")
+
+
+def test_metrics_are_themselves_whatever_they_are_made_of():
+    """One with bounds in a list, which has no hash, is as good as any."""
+    mean = Metric("mean", "", lambda view: view.grey.mean(axis=(1, 2)), rms_of_means, bounds=[0, 1])
+    assert evaluate(TEST, (TRAIN, TEST), mean)["mean"].value == 0.0
 
 
 def test_samples_of_a_source_without_groups_are_images_of_their_own():
