@@ -22,7 +22,7 @@ import tensorflow as tf
 import kmatgen
 from kmatgen.errors import InputError
 from kmatgen.models.requirements import explained
-from kmatgen.models.structures import check_class_range, check_rows
+from kmatgen.models.structures import check_batch_size, check_class_range, check_count, check_rows, check_seed
 
 MANIFEST = "manifest.json"
 
@@ -47,7 +47,7 @@ def write_saved_model(model: Any, folder: str | Path, manifest: dict[str, Any] |
     # Networks alone: no optimiser state, no random state (Keras' own archive stores every weight twice).
     module.weights = [weight.value for weight in model.weights]
     for name, (function, specs) in model.signatures().items():
-        setattr(module, name, tf.function(_float32_outputs(function), input_signature=specs))
+        setattr(module, name, tf.function(_served(function, specs), input_signature=specs))
     signatures = {name: getattr(module, name).get_concrete_function() for name in model.signatures()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ class ServedModel:
         return None if classes is None else np.arange(n) % classes
 
     def generate(
-        self, n: int, condition: Any = None, *, seed: int = 0, batch_size: int = 256, steps: int | None = None
+        self, n: int, condition: Any = None, *, seed: int | None = 0, batch_size: int = 256, steps: int | None = None
     ) -> np.ndarray | dict[str, np.ndarray]:
         """Draw `n` samples in data units; the same for the same seed and batch size.
 
@@ -147,7 +147,7 @@ class ServedModel:
             n: Number of samples.
             condition: What is asked for, where the model takes a condition: one for each sample, or one for all; a
                 dict of these where the condition has entries.
-            seed: Seed of the first batch; the others' follow from it.
+            seed: Seed of the first batch; the others' follow from it. `None` draws one.
             batch_size: Samples computed at a time.
             steps: Steps of a diffusion model. `None`: as many as the model was made with.
 
@@ -155,8 +155,12 @@ class ServedModel:
             `(n, ...)`, or a dict of such arrays where samples have fields.
 
         Raises:
-            InputError: The condition is missing, not wanted or of the wrong shape; or the model has no steps.
+            InputError: An argument is out of range, the condition is missing, not wanted or of the wrong shape, or the
+                model has no steps.
         """
+        n, seed, batch_size = check_count(n), check_seed(seed), check_batch_size(batch_size)
+        if steps is not None and (not isinstance(steps, int | np.integer) or steps < 1):
+            raise InputError(f"steps is a whole number of at least 1. Received: {steps!r}.")
         if steps is not None and self.steps is None:
             raise InputError(f"Only a diffusion model is sampled in steps. Received: steps={steps}.")
         name = "sample" if condition is None or "sample_for" not in self.loaded.signatures else "sample_for"
@@ -190,13 +194,17 @@ def _condition_rows(condition: Any, specs: dict[str, tf.TensorSpec], n: int) -> 
 
 def _chunk_seeds(seed: int, count: int) -> list[int]:
     """One int32 seed for each chunk; the first is the user's own, so that one chunk equals `generate`."""
-    more = np.random.default_rng(seed).integers(2**31, size=count - 1)
+    more = np.random.default_rng(seed % 2**32).integers(2**31, size=count - 1)
     return [seed, *(int(value) for value in more)]
 
 
-def _float32_outputs(function: Callable) -> Callable:
+def _served(function: Callable, specs: list[tf.TensorSpec]) -> Callable:
+    """The function as others see it: it takes the shapes that it says alone, and answers in float32."""
+
     def served(*arguments: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = function(*arguments)
+        # A loaded signature does not look at shapes, and what has as many values in all would be taken for a sample.
+        fitting = [tf.ensure_shape(given, spec.shape) for given, spec in zip(arguments, specs, strict=True)]
+        outputs = function(*fitting)
         return {
             name: tf.cast(value, tf.float32) if value.dtype.is_floating else value for name, value in outputs.items()
         }

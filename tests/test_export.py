@@ -48,6 +48,27 @@ def test_served_samples(exported):
     assert np.abs(many[:4] - many[4:8]).max() > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "at least 1. Received: n=0"),
+        ({"n": 2.0}, "whole number of samples.*Received: n=2.0"),
+        ({"n": 2, "seed": 2**40}, "A seed is a whole number"),
+        ({"n": 2, "batch_size": 0}, "batch_size is a whole number of at least 1. Received: 0"),
+        ({"n": 2, "steps": 0}, "steps is a whole number of at least 1. Received: 0"),
+    ],
+)
+def test_requests_that_cannot_be_served(exported, arguments, message):
+    with pytest.raises(kg.InputError, match=message):
+        ServedModel(exported[1]).generate(**arguments)
+
+
+def test_seeds_below_zero_and_seeds_that_are_drawn(exported):
+    served = ServedModel(exported[1])
+    assert_array_equal(served.generate(5, seed=-3, batch_size=2), served.generate(5, seed=-3, batch_size=2))
+    assert np.abs(served.generate(2, seed=None) - served.generate(2, seed=None)).max() > 1e-4
+
+
 def test_only_networks_are_stored(exported):
     import tensorflow as tf
 

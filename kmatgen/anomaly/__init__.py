@@ -38,7 +38,9 @@ def anomaly_score(model: Any, images: np.ndarray, **options: Any) -> AnomalyScor
     Raises:
         InputError: The images do not fit the model, or it is of none of these families.
     """
-    images = np.asarray(images, np.float32)
+    from kmatgen.models.structures import floats_of
+
+    images = floats_of("images", images)
     if images.ndim < 3 or len(images) == 0 or not np.isfinite(images).all():
         raise InputError(
             "Anomaly scores are of finite images (n, height, width, channels), at least one. "

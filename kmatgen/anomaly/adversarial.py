@@ -11,6 +11,7 @@ import tensorflow as tf
 from kmatgen.anomaly.scores import AnomalyScores, check_shape, error_maps
 from kmatgen.errors import InputError
 from kmatgen.models.gan import GAN
+from kmatgen.models.structures import floats_of
 from kmatgen.networks.conv import conv_encoder
 
 # From images and latent points to the distance of each, and to what is made of the points.
@@ -52,7 +53,7 @@ def fit_encoder(
         InputError: The GAN takes conditions, or the images do not fit it.
     """
     generator, features = frozen_copies(gan)
-    images = np.asarray(images, np.float32)
+    images = floats_of("images", images)
     check_shape(images, features.input.shape[1:])
     keras.utils.set_random_seed(seed)
     if encoder is None:

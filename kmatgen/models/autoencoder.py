@@ -73,6 +73,10 @@ class Autoencoder(LatentSpace, SingleLossModel):
 
     def _check_networks(self) -> int:
         latent, taken = self._latent_output(), part_of(self.decoder.input, "latent")
+        if isinstance(taken, dict):
+            raise InputError(
+                f'A decoder takes "latent", and may take "condition". Received: {", ".join(sorted(taken))}.'
+            )
         if tuple(latent.shape) != tuple(taken.shape):
             raise InputError(
                 f"The decoder takes what the encoder gives, {tuple(latent.shape)}. "

@@ -96,3 +96,18 @@ class WeightAverage:
     def is_in(store: Any, name: str) -> bool:
         """Whether an average was written under this name."""
         return f"{name}_updates" in store
+
+
+class Weights(list[np.ndarray]):
+    """The weights of a model, with those of its averages as they were at the same time.
+
+    Args:
+        weights: Of the model.
+        averages: By network.
+    """
+
+    def __init__(self, weights: list[np.ndarray], averages: dict[str, WeightAverage]) -> None:
+        super().__init__(weights)
+        self.averages: dict[str, dict[str, Any]] = {role: {} for role in averages}
+        for role, average in averages.items():
+            average.save(self.averages[role], role)

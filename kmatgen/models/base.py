@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import tensorflow as tf
 
 from kmatgen import optimizers
 from kmatgen.errors import InputError
-from kmatgen.models.averages import WeightAverage
+from kmatgen.models.averages import WeightAverage, Weights
 from kmatgen.models.progress import with_progress
 from kmatgen.models.requirements import explained
 from kmatgen.models.sampling import Sampler
+from kmatgen.models.structures import check_no_weights
+from kmatgen.models.subnetworks import added_losses, as_functional, check_own_weights
 from kmatgen.seeds import fold_seed
 
 Logs = dict[str, tf.Tensor]
@@ -32,7 +35,8 @@ class GenerativeModel(Sampler, keras.Model):
     random state, sampling and export.
 
     Args:
-        networks: The sub-networks by name, functional and therefore built; None for one that the model can do without.
+        networks: The sub-networks by name, functional or sequential and built; None for one that the model can do
+            without.
         seed: Seed of the model's random state. `None` draws one.
         name: Name of the model.
     """
@@ -50,6 +54,7 @@ class GenerativeModel(Sampler, keras.Model):
         # By network, of those that a callback averages (kmatgen.callbacks.GeneratorEMA).
         self.averages: dict[str, WeightAverage] = {}
         self._compile_arguments: dict[str, Any] | None = None
+        self._traced_for: list[int] = []
         # Sub-networks are built already; without this Keras refuses to save, back up or export (trap 1).
         self.built = True
 
@@ -57,12 +62,11 @@ class GenerativeModel(Sampler, keras.Model):
         """Take over sub-networks by name.
 
         Raises:
-            InputError: One of them is no functional network.
+            InputError: One of them is no functional network, or shares weights with another.
         """
         for role, network in networks.items():
-            if network is not None and (not isinstance(network, keras.Model) or not network.built):
-                raise InputError(f"{role} is a functional keras.Model. Received: {network!r}.")
-            setattr(self, role, network)
+            setattr(self, role, None if network is None else as_functional(role, network))
+        check_own_weights({role: getattr(self, role, None) for role in self.NETWORKS})
 
     # Configuration
 
@@ -159,22 +163,49 @@ class GenerativeModel(Sampler, keras.Model):
         return any(layer.compute_dtype == "float16" for layer in self._network_layers())
 
     def _network_layers(self) -> list[keras.layers.Layer]:
+        """All layers, those of nested models and of composite layers too; Keras has no public way to these."""
+        return [layer for network in self._networks for layer in network._flatten_layers(include_self=False)]
+
+    @property
+    def _networks(self) -> list[keras.Model]:
         networks = (getattr(self, role) for role in self.NETWORKS)
-        return [layer for network in networks if network is not None for layer in network.layers]
+        return [network for network in networks if network is not None]
 
     # Training
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`; a `tf.data.Dataset` is taken as shuffled by its own pipeline."""
-        if not isinstance(x, np.ndarray):
-            kwargs.setdefault("shuffle", False)
+    def fit(self, *arguments: Any, **options: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; a `tf.data.Dataset` or a generator is taken as shuffled by its own pipeline."""
+        given = _bound(super().fit, arguments, options)
+        if not _can_be_shuffled(given.get("x")):
+            given.setdefault("shuffle", False)
         with explained():
-            return super().fit(x, y, **with_progress(kwargs))
+            return super().fit(**with_progress(given))
 
-    def evaluate(self, *arguments: Any, **kwargs: Any) -> Any:
+    def evaluate(self, *arguments: Any, **options: Any) -> Any:
         """As `keras.Model.evaluate`."""
         with explained():
-            return super().evaluate(*arguments, **with_progress(kwargs))
+            return super().evaluate(**with_progress(_bound(super().evaluate, arguments, options)))
+
+    def predict(self, *arguments: Any, **options: Any) -> Any:
+        """As `keras.Model.predict`."""
+        with explained():
+            return super().predict(*arguments, **options)
+
+    def train_on_batch(self, *arguments: Any, **options: Any) -> Any:
+        """As `keras.Model.train_on_batch`."""
+        with explained():
+            return super().train_on_batch(**_bound(super().train_on_batch, arguments, options))
+
+    def test_on_batch(self, *arguments: Any, **options: Any) -> Any:
+        """As `keras.Model.test_on_batch`."""
+        with explained():
+            return super().test_on_batch(**_bound(super().test_on_batch, arguments, options))
+
+    def make_train_function(self, force: bool = False) -> None:
+        """As `keras.Model.make_train_function`; anew where layers were frozen since the last training."""
+        present = [id(variable) for variable in self.trainable_variables]
+        super().make_train_function(force or present != self._traced_for)
+        self._traced_for = present
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.
@@ -197,7 +228,17 @@ class GenerativeModel(Sampler, keras.Model):
             optimizer: From `prepare_optimizer`.
             variables: The variables that may change; all others stay as they are.
             loss_function: Runs the forward pass; returns the loss, a scalar, and the values to log.
+
+        Raises:
+            InputError: The optimiser was not made for one of the variables.
         """
+        made_for = {id(variable) for variable in getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables}
+        unknown = [variable.path for variable in variables if id(variable) not in made_for]
+        if unknown:
+            raise InputError(
+                "A model is compiled again after more of it became trainable, since its optimiser has no state for "
+                f"that. Received: {unknown[0]}, which was not trainable."
+            )
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss, logs = loss_function()
@@ -205,6 +246,15 @@ class GenerativeModel(Sampler, keras.Model):
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
         optimizer.apply(gradients, variables)
         return logs
+
+    def with_added_losses(self, loss: tf.Tensor, variables: list[keras.Variable]) -> tf.Tensor:
+        """The loss that changes these variables, with what their networks, just called, add to it: regularisers."""
+        changing = {id(variable) for variable in variables}
+        networks = [
+            network for network in self._networks if any(id(weight) in changing for weight in network.trainable_weights)
+        ]
+        added = [loss for network in networks for loss in added_losses(network)]
+        return tf.add_n([loss, *added]) if added else loss
 
     def next_seed(self) -> tf.Tensor:
         """A fresh seed `(2,)` for one stateless random op, different on every replica (trap 20)."""
@@ -263,6 +313,21 @@ class GenerativeModel(Sampler, keras.Model):
                 self.averages[role] = WeightAverage(getattr(self, role))
                 self.averages[role].load(store, f"average_{role}")
 
+    def get_weights(self) -> list[np.ndarray]:
+        """As `keras.Model.get_weights`; the list remembers the averaged weights, too, for `set_weights`."""
+        return Weights(super().get_weights(), self.averages)
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """As `keras.Model.set_weights`. Averaged weights, with which samples are made, become those of the list or go.
+
+        So `EarlyStopping(restore_best_weights=True)` also brings back what the averages were then.
+        """
+        super().set_weights(weights)
+        self.averages.clear()
+        for role, kept in getattr(weights, "averages", {}).items():
+            self.averages[role] = WeightAverage(getattr(self, role))
+            self.averages[role].load(kept, role)
+
     def averaged_weights(self) -> AbstractContextManager[None]:
         """A context in which the networks hold their averaged weights, where there are any."""
         stack = ExitStack()
@@ -272,19 +337,46 @@ class GenerativeModel(Sampler, keras.Model):
 
     # Export
 
-    def export(self, filepath: str | Path, manifest: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def export(
+        self, filepath: str | Path, manifest: dict[str, Any] | None = None, *, format: str = "tf_saved_model"
+    ) -> None:
         """Write a SavedModel that TensorFlow alone can load, sample and serve.
 
         Args:
             filepath: Folder of the SavedModel. It must not hold anything else.
             manifest: What is known of the model's making, added to `manifest.json` beside the graph.
-            **kwargs: Passed on to Keras' export for its other formats, with `format=...`.
+            format: As in `keras.Model.export`; other formats hold one network, and are exported from that.
+
+        Raises:
+            InputError: Another format, or a folder that holds something else.
         """
-        if kwargs.get("format", "tf_saved_model") != "tf_saved_model":
-            with self.averaged_weights():
-                super().export(filepath, **kwargs)
-            return
+        if format != "tf_saved_model":
+            raise InputError(
+                "A model is exported as 'tf_saved_model'; for other formats export one of its networks, for instance "
+                f"'with model.averaged_weights(): model.{self.NETWORKS[0]}.export(path, format={format!r})'. "
+                f"Received: format={format!r}."
+            )
         from kmatgen.export import write_saved_model
 
         with self.averaged_weights():
             write_saved_model(self, filepath, manifest)
+
+
+def _can_be_shuffled(x: Any) -> bool:
+    """Whether Keras can shuffle data: arrays and tensors, alone or in dicts and the like, and a finite `PyDataset`."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches is not None
+    return x is not None and all(hasattr(part, "shape") for part in keras.tree.flatten(x))
+
+
+def _bound(method: Callable, arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """What a method of Keras is given, by name.
+
+    Raises:
+        InputError: There are weights of samples among it, which Keras drops where there is no `y`.
+    """
+    bound = signature(method).bind(*arguments, **options).arguments
+    # Keras' own `fit` calls `evaluate` with an option that has no name in the signature.
+    given = {**bound.pop("kwargs", {}), **bound}
+    check_no_weights(*(given.get(name) for name in ("sample_weight", "class_weight")))
+    return given

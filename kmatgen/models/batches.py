@@ -68,6 +68,10 @@ def _with_known_classes(network: keras.Model, condition: tf.Tensor) -> tf.Tensor
 
 def _checked_shapes(what: str, given: Any, wanted: Any) -> dict[str, tf.Tensor]:
     """The tensors by field, with the shapes that are wanted."""
+    if isinstance(given, list | tuple):
+        raise InputError(
+            f"{what} come as one array, not as several; numpy.stack makes one of them. Received: {len(given)} arrays."
+        )
     fields, fits = as_fields(given), as_fields(wanted)
     as_wanted = set(fields) == set(fits) and all(
         tensor.shape.is_compatible_with(fits[name].shape) for name, tensor in fields.items()

@@ -14,8 +14,9 @@ from kmatgen import registry
 from kmatgen.diffusion.samplers import DDIM
 from kmatgen.errors import InputError
 from kmatgen.models.chain import DenoisingChain, Tensors
+from kmatgen.models.requirements import require
 from kmatgen.models.sampling import Signatures, named
-from kmatgen.models.structures import as_fields, known_classes, specs_of
+from kmatgen.models.structures import as_fields, floats_of, known_classes, specs_of
 from kmatgen.seeds import fold_seed, sample_seed
 
 
@@ -119,7 +120,7 @@ class DenoisingSampler(DenoisingChain):
         rows = {}
         for name, spec in specs.items():
             single = tuple(spec.shape[1:])
-            values = np.asarray(given.get(name, np.full(single, np.nan)), np.float32)
+            values = floats_of(argument, given.get(name, np.full(single, np.nan)))
             if values.shape not in (single, (n, *single)):
                 raise InputError(
                     f"{argument} is {single}, or {(n, *single)} with one for each sample. Received: {values.shape}."
@@ -155,6 +156,7 @@ class DenoisingSampler(DenoisingChain):
         scalars = [tf.TensorSpec((), tf.int32, name=name) for name in ("n", "seed", "steps")]
 
         def drawn(n: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor, condition: Any) -> dict[str, tf.Tensor]:
+            steps = require(steps >= 1, "steps is at least 1. Received:", steps, of=steps)
             noise, row_seeds = self.draw_latent(n, sample_seed(seed)), row_seeds_of(n, seed)
             eta = {"eta": self.sampler.eta, "row_seeds": row_seeds if self.sampler.eta else None}
             fields = self.chain(as_fields(noise), condition, steps, guidance=self.guidance, **eta)

@@ -26,6 +26,7 @@ from kmatgen.models.structures import (
     samples_and_conditions,
     shapes_of,
 )
+from kmatgen.models.subnetworks import adds_losses_in_calls
 from kmatgen.registry import register
 from kmatgen.seeds import fold_seed
 
@@ -75,6 +76,13 @@ class GAN(AdversarialSampler, GenerativeModel):
         self.add_trackers(self.LOGS)
 
     def _check_networks(self) -> None:
+        taken, given = self.generator.input, self.discriminator.output
+        if isinstance(taken, dict) and not {"noise"} <= set(taken) <= {"noise", "condition"}:
+            raise InputError(
+                f'A generator takes "noise", and may take "condition". Received: {", ".join(sorted(taken))}.'
+            )
+        if isinstance(given, dict) and "score" not in given:
+            raise InputError(f'A discriminator gives a "score". Received: {", ".join(sorted(given))}.')
         made, wanted = map(shapes_of, (self.generator.output, part_of(self.discriminator.input, "sample")))
         if made != wanted:
             raise InputError(
@@ -175,15 +183,22 @@ class GAN(AdversarialSampler, GenerativeModel):
         inputs = self.generator_inputs(length_of(real), condition, seed)
         # Made outside of the tape: no gradient reaches the generator.
         fake = self.generator(inputs, training=True)
+        variables = self.discriminator.trainable_variables
 
         def loss() -> tuple[tf.Tensor, Logs]:
             round = self._round(inputs, condition, real, fake, seed)
+            if adds_losses_in_calls(self.discriminator):
+                raise InputError(
+                    "A discriminator, called on real and on fake samples, has regularisers of weights alone; what "
+                    "depends on samples is a term's work. Received: an activity_regularizer or add_loss in it."
+                )
             scores = round.real_outputs["score"], round.fake_outputs["score"]
-            total, logs = self._with_terms(self.adversarial_loss.d_loss(*scores), round, "d_loss")
+            loss = self.with_added_losses(self.adversarial_loss.d_loss(*scores), variables)
+            total, logs = self._with_terms(loss, round, "d_loss")
             means = (tf.reduce_mean(self.adversarial_loss.probability(score)) for score in scores)
             return total, {**logs, **dict(zip(("d_real", "d_fake"), means, strict=True))}
 
-        logs = self.minimise(self.d_optimizer, self.discriminator.trainable_variables, loss)
+        logs = self.minimise(self.d_optimizer, variables, loss)
         for term in self.terms:
             if hasattr(term, "after_d_step"):
                 term.after_d_step(self.discriminator)
@@ -194,14 +209,16 @@ class GAN(AdversarialSampler, GenerativeModel):
         update_spectral_norms(self.generator)
         seed = self.next_seed()
         inputs = self.generator_inputs(length_of(real), condition, seed)
+        variables = self.generator.trainable_variables
 
         def loss() -> tuple[tf.Tensor, Logs]:
             fake = self.generator(inputs, training=True)
             round = self._round(inputs, condition, real, fake, seed, with_real=self._g_reads_real)
             scores = round.real_outputs.get("score"), round.fake_outputs["score"]
-            return self._with_terms(self.adversarial_loss.g_loss(*scores), round, "g_loss")
+            total = self.with_added_losses(self.adversarial_loss.g_loss(*scores), variables)
+            return self._with_terms(total, round, "g_loss")
 
-        return self.minimise(self.g_optimizer, self.generator.trainable_variables, loss)
+        return self.minimise(self.g_optimizer, variables, loss)
 
     def _round(
         self, inputs: Any, condition: Any, real: Any, fake: Any, seed: tf.Tensor, with_real: bool = True

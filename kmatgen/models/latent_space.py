@@ -79,7 +79,8 @@ class LatentSpace(Sampler):
 
     def decode(self, latent: np.ndarray, condition: Any = None, *, batch_size: int = 64) -> Samples:
         """Latent points `(n, latent_dim)` to samples `(n, ...)` in data units."""
-        return self.decode_for(condition, checked_arrays(latent, self.latent_spec), None, batch_size)
+        points = checked_arrays(np.asarray(latent, np.float32), self.latent_spec)
+        return self.decode_for(condition, points, None, batch_size)
 
     def reconstruct(self, samples: Samples, condition: Any = None, *, batch_size: int = 64) -> Samples:
         """Data `(n, ...)`, on the scale of training, through the latent space and back to data units."""
@@ -98,8 +99,8 @@ class LatentSpace(Sampler):
         Returns:
             `(steps, ...)`, from the reconstruction of `start` to that of `end`.
         """
-        if steps < 2:
-            raise InputError(f"interpolate needs at least 2 steps. Received: steps={steps}.")
+        if not isinstance(steps, int | np.integer) or steps < 2:
+            raise InputError(f"interpolate needs a whole number of steps, at least 2. Received: steps={steps!r}.")
         first, last = self.encode(stacked([start, end]), condition)
         return self.decode(np.linspace(first, last, steps), condition)
 

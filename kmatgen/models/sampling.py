@@ -13,7 +13,16 @@ import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.models.requirements import explained
-from kmatgen.models.structures import check_class_range, check_rows, fed, length_of, rows_of
+from kmatgen.models.structures import (
+    check_batch_size,
+    check_class_range,
+    check_count,
+    check_rows,
+    check_seed,
+    fed,
+    length_of,
+    rows_of,
+)
 from kmatgen.seeds import fold_seed, sample_seed
 
 if TYPE_CHECKING:
@@ -118,9 +127,8 @@ class Sampler:
             raise InputError(
                 f"{type(self).__name__} has no prior to draw from and cannot generate; a VAE can. Received: n={n}."
             )
-        if not isinstance(n, int | np.integer) or n < 1:
-            raise InputError(f"generate draws a whole number of samples, at least 1. Received: n={n!r}.")
-        return int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        check_count(n)
+        return check_seed(seed)
 
     # Conditions
 
@@ -201,7 +209,10 @@ class Sampler:
 
     def run_in_batches(self, function: Callable, *inputs: Any, batch_size: int = 64) -> Any:
         """Apply a traced function to `batch_size` rows at a time, with averaged weights, and join the results."""
-        slices = [slice(start, start + batch_size) for start in range(0, int(length_of(inputs[0])), batch_size)]
+        n, batch_size = int(length_of(inputs[0])), check_batch_size(batch_size)
+        if n == 0:
+            raise InputError("There is at least one sample to compute with. Received: 0.")
+        slices = [slice(start, start + batch_size) for start in range(0, n, batch_size)]
         with self.averaged_weights(), explained():
             parts = [function(*(rows_of(given, rows) for given in inputs)) for rows in slices]
         return keras.tree.map_structure(lambda *values: np.concatenate([v.numpy() for v in values]), *parts)

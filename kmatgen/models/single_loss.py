@@ -42,11 +42,17 @@ class SingleLossModel(GenerativeModel):
         sample, told = self.checked_data(data)
         seed = self.next_seed()
         variables = self.trained_variables
-        logs = self.minimise(self.optimizer, variables, lambda: self.losses_of(sample, told, seed, True))
+        logs = self.minimise(self.optimizer, variables, lambda: self._total_of(sample, told, seed, True))
         return self.track(logs, length_of(sample))
 
     def test_step(self, data: Any) -> Logs:
         sample, told = self.checked_data(data)
         # A fixed seed: an evaluation can be repeated, and it leaves the random state of training alone.
-        _, logs = self.losses_of(sample, told, tf.constant([0, 0]), False)
+        _, logs = self._total_of(sample, told, tf.constant([0, 0]), False)
         return self.track(logs, length_of(sample))
+
+    def _total_of(self, sample: Any, told: Any, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, Logs]:
+        """`losses_of`, with what the networks add; as in any Keras model it is in the `loss` that is logged."""
+        loss, logs = self.losses_of(sample, told, seed, training)
+        total = self.with_added_losses(loss, self.trained_variables)
+        return total, {**logs, "loss": total} if "loss" in logs else logs

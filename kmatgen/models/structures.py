@@ -13,19 +13,34 @@ from kmatgen.errors import InputError
 from kmatgen.layers import ConditionalBatchNormalization
 
 
-def number_of_classes(network: keras.Model) -> int | None:
-    """How many classes a network's condition knows, or None where it is no class."""
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            return layer.input_dim
-        if isinstance(layer, ConditionalBatchNormalization) and layer.classes:
-            return layer.classes
-    return None
-
-
 def known_classes(network: keras.Model) -> int | None:
     """How many classes a network may be asked for, or None where its condition is no class or more than that."""
-    return number_of_classes(network) if isinstance(condition_spec_of(network), tf.TensorSpec) else None
+    if not isinstance(condition_spec_of(network), tf.TensorSpec):
+        return None
+    counts = _classes_looked_up(network, network.input["condition"])
+    return min(counts) if counts else None
+
+
+def _classes_looked_up(network: keras.Model, tensor: keras.KerasTensor) -> list[int]:
+    """In how many classes each layer that reads a symbolic tensor looks it up, those of nested models too."""
+    counts = []
+    for operation in network.operations:
+        places = [
+            place
+            for node in operation._inbound_nodes  # what else an operation is called on stands nowhere else
+            for place, given in enumerate(node.input_tensors)
+            if given is tensor
+        ]
+        if not places:
+            continue
+        if isinstance(operation, keras.layers.Embedding):
+            counts.append(operation.input_dim)
+        elif isinstance(operation, ConditionalBatchNormalization) and operation.classes:
+            counts.append(operation.classes)
+        elif isinstance(operation, keras.Model) and hasattr(operation, "inputs"):
+            inner = getattr(operation, "_functional", operation)  # of a Sequential
+            counts += [count for place in places for count in _classes_looked_up(inner, inner.inputs[place])]
+    return counts
 
 
 def check_class_range(condition: Any, classes: int, who: str = "This model") -> None:
@@ -120,7 +135,7 @@ def _as_numbers(what: str, values: Any) -> np.ndarray:
 
 
 def checked_arrays(values: Any, spec: Any) -> Any:
-    """Arrays as float32, where they are what is wanted.
+    """Arrays in the types that are wanted, once they are what is wanted.
 
     Args:
         values: An array, or a dict of them with equal first axes.
@@ -138,10 +153,50 @@ def checked_arrays(values: Any, spec: Any) -> Any:
             counts = {name: len(each) for name, each in rows.items()}
             raise InputError(f"Fields of samples have the same number of rows. Received: {counts}.")
         return rows
-    array = np.asarray(values, np.float32)
+    array = floats_of(f"{spec.name}s", values) if spec.dtype.is_floating else np.asarray(values, spec.dtype.name)
     if not spec.shape.is_compatible_with(array.shape):
         raise InputError(f"This model takes {spec.name}s of shape {spec.shape}. Received: {array.shape}.")
+    if not np.isfinite(array).all():
+        raise InputError(f"This model takes {spec.name}s of finite numbers. Received: {array[~np.isfinite(array)][0]}.")
     return array
+
+
+def floats_of(what: str, values: Any) -> np.ndarray:
+    """An array as float32.
+
+    Raises:
+        InputError: It holds whole numbers, as images from 0 to 255, which are not on the scale of any network, or none.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise InputError(
+            f"This model takes arrays of {what} in floats on the scale of its training, such as images from 0 to 1. "
+            f"Received: {type(values).__name__} of {array.dtype.name}."
+        )
+    return array.astype(np.float32)
+
+
+def check_count(n: Any) -> int:
+    """A number of samples to draw, or an error that says what one is."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise InputError(f"generate draws a whole number of samples, at least 1. Received: n={n!r}.")
+    return int(n)
+
+
+def check_seed(seed: Any) -> int:
+    """A seed of samples, drawn where it is None, or an error that says what one is."""
+    if seed is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not -(2**31) <= seed < 2**31:
+        raise InputError(f"A seed is a whole number from {-(2**31)} to {2**31 - 1}, or None. Received: {seed!r}.")
+    return int(seed)
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """A number of samples to compute at a time, or an error that says what one is."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise InputError(f"batch_size is a whole number of at least 1. Received: {batch_size!r}.")
+    return int(batch_size)
 
 
 def stacked(data: Sequence[Any]) -> Any:
@@ -157,9 +212,24 @@ def stacked(data: Sequence[Any]) -> Any:
 
 
 def samples_and_conditions(data: Any) -> tuple[Any, Any]:
-    """A batch of data as samples and conditions, None where there are none."""
-    real, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+    """A batch of data as samples and conditions, None where there are none.
+
+    Raises:
+        InputError: It brings weights of samples, which no loss heeds.
+    """
+    real, condition, weights = keras.utils.unpack_x_y_sample_weight(data)
+    check_no_weights(weights)
     return real, condition
+
+
+def check_no_weights(*weights: Any) -> None:
+    """Refuse weights of samples or of classes, which no loss heeds."""
+    given = [each for each in weights if each is not None]
+    if given:
+        raise InputError(
+            "All samples count alike here; give those that are to count more several times, and leave sample_weight "
+            f"and class_weight out. Received: weights in a {type(given[0]).__name__}."
+        )
 
 
 def part_of(inputs: Any, name: str) -> Any:

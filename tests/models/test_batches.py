@@ -34,6 +34,11 @@ def test_other_shapes_are_one_sentence_while_a_step_is_traced_and_while_it_runs(
         in_a_step(tf.zeros(shape))
 
 
+def test_several_arrays_are_not_one():
+    with pytest.raises(kg.InputError, match="Samples come as one array.*numpy.stack.*Received: 2 arrays"):
+        checked_samples((np.zeros((1, 4), np.float32),) * 2, keras.Input((4,)))
+
+
 def test_a_step_knows_the_shape_afterwards(rng):
     samples = rng.random((3, 4, 4, 1), np.float32)
     checked, shape = in_a_step(samples)

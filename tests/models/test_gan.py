@@ -8,7 +8,7 @@ import kmatgen as kg
 from kmatgen.export import ServedModel
 from kmatgen.models import gan_variants
 from kmatgen.models.gan import GAN
-from kmatgen.models.structures import number_of_classes
+from kmatgen.models.structures import known_classes
 from tests.tiny_models import FOUR, MODELS, SHAPE, compiled, gan_networks, images, quiet_gan_networks
 
 
@@ -283,7 +283,7 @@ class TestVariants:
         one.fit(images(8), batch_size=8, verbose=0)
         assert int(other.g_optimizer.iterations) == 0
 
-    def test_number_of_classes(self):
+    def test_known_classes(self):
         made = gan_networks({"condition": FOUR, "conditioning": "conditional_normalization"})
-        assert number_of_classes(made["generator"]) == 4
-        assert number_of_classes(gan_networks()["generator"]) is None
+        assert known_classes(made["generator"]) == 4
+        assert known_classes(gan_networks()["generator"]) is None

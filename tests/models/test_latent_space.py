@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
@@ -62,6 +63,21 @@ def test_refuses_what_is_no_sample():
         model.encode(sample)
     with pytest.raises(kg.InputError, match="takes no condition"):
         kg.VAE(**conv_networks(True)).encode(images(2), mask)
+
+
+def test_refuses_data_of_another_scale_and_nothing():
+    model = kg.VAE(**conv_networks(True))
+    data = images(2)
+    with pytest.raises(kg.InputError, match="in floats on the scale of its training.*Received: ndarray of uint8"):
+        model.encode((255 * data).astype(np.uint8))
+    with pytest.raises(kg.InputError, match="images of finite numbers. Received: nan"):
+        model.reconstruct(np.full_like(data, np.nan))
+    with pytest.raises(kg.InputError, match="at least one sample to compute with. Received: 0"):
+        model.reconstruct(data[:0])
+    with pytest.raises(kg.InputError, match=r"whole number of steps, at least 2. Received: steps=3\.5"):
+        model.interpolate(data[0], data[1], steps=3.5)
+    # A latent point is one in any numbers.
+    assert_allclose(model.decode([[0, 0, 0]]), model.decode(np.zeros((1, 3), np.float32)))
 
 
 def test_signatures():
