@@ -72,10 +72,10 @@ def get(identifier: Any) -> keras.Optimizer:
     found = keras.optimizers.deserialize(identifier) if isinstance(identifier, dict) else identifier
     try:
         optimizer = keras.optimizers.get(found)
-    except ValueError as error:
-        raise InputError(
-            f"An optimiser is one of Keras', such as 'adam', or the name of one. Received: {found!r}."
-        ) from error
+    except ValueError:
+        optimizer = None
+    if optimizer is None:
+        raise InputError(f"An optimiser is one of Keras', such as 'adam', or the name of one. Received: {found!r}.")
     faster = _FASTER.get(type(optimizer))
     if optimizer is identifier or faster is None:
         return optimizer

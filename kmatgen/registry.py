@@ -112,7 +112,8 @@ def get(kind: str, identifier: Any) -> Any:
     if isinstance(identifier, tuple(_table(kind).values())):
         return identifier
     raise InputError(
-        f"A {kind} is given by name, as a dict with class_name and config, or as an object. Received: {identifier!r}."
+        f"A {kind} is given by name, as a dict with class_name and config, or as an object of a class that "
+        f"kmatgen.registry.register({kind!r}) knows. Received: {identifier!r}."
     )
 
 

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
@@ -69,9 +70,32 @@ def test_seeds_below_zero_and_seeds_that_are_drawn(exported):
     assert np.abs(served.generate(2, seed=None) - served.generate(2, seed=None)).max() > 1e-4
 
 
-def test_only_networks_are_stored(exported):
-    import tensorflow as tf
+def test_a_signature_takes_its_own_shapes_alone(tmp_path):
+    """A network of dense layers would take four images of a quarter of the size for one."""
+    model = compiled(MODELS["gan"])
+    model.export(tmp_path / "export")
+    score = ServedModel(tmp_path / "export").loaded.signatures["score"]
+    assert score(image=tf.constant(images(4)))["score"].shape == (4, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[4,8,8,1\] is not compatible with .*\[\?,16,16,1\]"):
+        score(image=tf.reshape(images(1), (4, 8, 8, 1)))
 
+
+def test_no_steps_are_no_sample(tmp_path):
+    compiled(MODELS["diffusion"]).export(tmp_path / "export")
+    sample = ServedModel(tmp_path / "export").loaded.signatures["sample"]
+    asked = {"n": tf.constant(1), "seed": tf.constant(0), "condition": tf.constant([0])}
+    assert sample(steps=tf.constant(1), **asked)["sample"].shape == (1, 16, 16, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="steps is at least 1. Received:.*0"):
+        sample(steps=tf.constant(0), **asked)
+
+
+def test_other_formats_are_a_networks_own(exported):
+    model, folder = exported
+    with pytest.raises(kg.InputError, match=r"model\.encoder\.export\(path, format='onnx'\)"):
+        model.export(folder / "model.onnx", format="onnx")
+
+
+def test_only_networks_are_stored(exported):
     model, folder = exported
     shapes = [
         shape for name, shape in tf.train.list_variables(str(folder / "variables" / "variables")) if "weights" in name

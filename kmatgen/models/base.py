@@ -19,7 +19,7 @@ from kmatgen.models.progress import with_progress
 from kmatgen.models.requirements import explained
 from kmatgen.models.sampling import Sampler
 from kmatgen.models.structures import check_no_weights
-from kmatgen.models.subnetworks import added_losses, as_functional, check_own_weights
+from kmatgen.models.subnetworks import added_losses, as_functional, check_own_weights, scalar
 from kmatgen.seeds import fold_seed
 
 Logs = dict[str, tf.Tensor]
@@ -242,6 +242,7 @@ class GenerativeModel(Sampler, keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss, logs = loss_function()
+            loss = scalar(f"What {type(self).__name__} minimises", loss)
             scaled = optimizer.scale_loss(loss / replicas)
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
         optimizer.apply(gradients, variables)
@@ -272,7 +273,16 @@ class GenerativeModel(Sampler, keras.Model):
         return list(self._trackers.values())
 
     def track(self, logs: Logs, batch_size: tf.Tensor | int) -> Logs:
-        """Add one batch to the running means and return them."""
+        """Add one batch to the running means and return them.
+
+        Raises:
+            InputError: A log was not announced to `add_trackers`.
+        """
+        unknown = sorted(set(logs) - set(self._trackers))
+        if unknown:
+            raise InputError(
+                f"A model names all that it logs to add_trackers in its __init__. Received: the log {unknown[0]!r}."
+            )
         weight = tf.cast(batch_size, tf.float32)
         for name, value in logs.items():
             # The last batch of an evaluation may leave a replica without a sample: the mean of nothing is NaN.

@@ -176,8 +176,9 @@ class Diffusion(DenoisingSampler, SingleLossModel):
                 f"weighting is one of {', '.join(_WEIGHTINGS)}, time_sampling one of {', '.join(_TIMES)}. "
                 f"Received: {weighting!r}, {time_sampling!r}."
             )
-        unknown = sorted(set(loss_weights or {}) - set(self.fields))
-        if unknown or any(weight < 0 for weight in (loss_weights or {}).values()):
+        named = loss_weights is None or isinstance(loss_weights, dict)
+        unknown = named and set(loss_weights or {}) - set(self.fields)
+        if not named or unknown or any(weight < 0 for weight in (loss_weights or {}).values()):
             raise InputError(
                 f"loss_weights has numbers of at least 0 for {', '.join(self.fields)}. Received: {loss_weights}."
             )

@@ -26,7 +26,7 @@ from kmatgen.models.structures import (
     samples_and_conditions,
     shapes_of,
 )
-from kmatgen.models.subnetworks import adds_losses_in_calls
+from kmatgen.models.subnetworks import adds_losses_in_calls, scalar
 from kmatgen.registry import register
 from kmatgen.seeds import fold_seed
 
@@ -121,13 +121,14 @@ class GAN(AdversarialSampler, GenerativeModel):
         given = {"g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loss": loss, "terms": terms,
                  "d_steps": d_steps}  # fmt: skip
         settings = {**_PLAIN, **self.DEFAULTS, **{key: value for key, value in given.items() if value is not None}}
-        if not isinstance(settings["d_steps"], int) or settings["d_steps"] < 1:
-            raise InputError(f"d_steps is a whole number of at least 1. Received: {settings['d_steps']!r}.")
+        d_steps = settings["d_steps"]
+        if isinstance(d_steps, bool) or not isinstance(d_steps, int) or d_steps < 1:
+            raise InputError(f"d_steps is a whole number of at least 1. Received: {d_steps!r}.")
         if not isinstance(settings["terms"], list | tuple):
             raise InputError(f"terms is a list of terms or of their names. Received: {settings['terms']!r}.")
         self.adversarial_loss: AdversarialLoss = registry.get("loss", settings["loss"])
         self.terms = [registry.get("term", term) for term in settings["terms"]]
-        self.d_steps = settings["d_steps"]
+        self.d_steps = d_steps
         self._check_terms()
         self.add_trackers(log for term in self.terms for log in _logs_of(term))
         g_optimizer = self.prepare_optimizer(settings["g_optimizer"], self.generator.trainable_variables)
@@ -154,8 +155,12 @@ class GAN(AdversarialSampler, GenerativeModel):
             if hasattr(term, "check"):
                 term.check(self.generator, self.discriminator)
         names = [term.name for term in self.terms]
-        if len(set(names)) < len(names):
-            raise InputError(f"Terms have names that differ, for the logs. Received: {', '.join(names)}.")
+        logs = [*self.LOGS, *(log for term in self.terms for log in _logs_of(term))]
+        if len(set(names)) < len(names) or len(set(logs)) < len(logs):
+            raise InputError(
+                f"Terms have names that differ, for the logs, also from {', '.join(self.LOGS)}. "
+                f"Received: {', '.join(names)}."
+            )
 
     @property
     def g_optimizer(self) -> keras.Optimizer:
@@ -239,7 +244,7 @@ class GAN(AdversarialSampler, GenerativeModel):
         logs = {}
         for term in self.terms:
             if hasattr(term, side):
-                value = getattr(term, side)(round)
+                value = tf.cast(scalar(f"The {side} of {type(term).__name__}", getattr(term, side)(round)), tf.float32)
                 loss += term.weight * value
                 logs[_log_name(term, side)] = value
         return loss, {side: loss, **logs}

@@ -35,8 +35,9 @@ class LatentSpace(Sampler):
     latent_dim: int
 
     def encode_latent(self, sample: Any, condition: Any = None, training: bool = False) -> tf.Tensor:
-        """Data to latent points."""
-        return self.encoder(fed(self.encoder, "sample", sample, condition), training=training)
+        """Data to latent points, float32."""
+        latent = self.encoder(fed(self.encoder, "sample", sample, condition), training=training)
+        return tf.cast(latent, tf.float32)
 
     def decode_latent(self, latent: tf.Tensor, condition: Any = None) -> Any:
         """Latent points to samples in data units, float32."""

@@ -60,6 +60,18 @@ def check_own_weights(networks: Mapping[str, keras.Model | None]) -> None:
                 )
 
 
+def scalar(what: str, value: Any) -> tf.Tensor:
+    """A number that is minimised; of a vector the tape would take the gradient of the sum.
+
+    Raises:
+        InputError: It is no scalar.
+    """
+    value = tf.convert_to_tensor(value)
+    if value.shape.rank != 0:
+        raise InputError(f"{what} is a scalar, for instance a mean over the batch. Received: shape {value.shape}.")
+    return value
+
+
 def added_losses(network: keras.Model) -> list[tf.Tensor]:
     """What a network itself adds to the loss that it is trained with: regularisers of weights and of activities.
 

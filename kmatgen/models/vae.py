@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from math import prod
+from math import isfinite, prod
+from numbers import Real
 from typing import Any
 
 import keras
@@ -115,10 +116,10 @@ class VAE(Autoencoder):
         """
         if kl_reduction not in KL_REDUCTIONS:
             raise InputError(f"kl_reduction is one of {', '.join(KL_REDUCTIONS)}. Received: {kl_reduction!r}.")
-        if not isinstance(kl_weight, Schedule) and kl_weight < 0:
-            raise InputError(f"kl_weight is a schedule or a number of at least 0. Received: {kl_weight}.")
-        if property_weight < 0:
-            raise InputError(f"property_weight is a number of at least 0. Received: {property_weight}.")
+        if not isinstance(kl_weight, Schedule) and not _is_weight(kl_weight):
+            raise InputError(f"kl_weight is a schedule or a number of at least 0. Received: {kl_weight!r}.")
+        if not _is_weight(property_weight):
+            raise InputError(f"property_weight is a number of at least 0. Received: {property_weight!r}.")
         self.kl_weight = kl_weight
         self.kl_reduction = kl_reduction
         self.property_weight = property_weight
@@ -168,8 +169,9 @@ class VAE(Autoencoder):
     # Latent space
 
     def encode_latent(self, sample: Any, condition: Any = None, training: bool = False) -> tf.Tensor:
-        """Data to the means of their latent distributions."""
-        return self.encoder(fed(self.encoder, "sample", sample, condition), training=training)["mean"]
+        """Data to the means of their latent distributions, float32."""
+        posterior = self.encoder(fed(self.encoder, "sample", sample, condition), training=training)
+        return tf.cast(posterior["mean"], tf.float32)
 
     def encoded(self, *given: Any) -> dict[str, tf.Tensor]:
         """What an export answers of data: means and variances of their latent points."""
@@ -292,3 +294,7 @@ class VAE(Autoencoder):
             return signatures
         predict = self.signature_of_data(lambda *given: self.properties_of(self.encode_latent(*given)))
         return {**signatures, "predict_properties": predict}
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, Real) and isfinite(value) and value >= 0

@@ -178,7 +178,13 @@ def test_bad_networks():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"weighting": "snr"}, {"time_sampling": "normal"}, {"loss_weights": {"colour": 1.0}}, {"condition_dropout": 0.1}],
+    [
+        {"weighting": "snr"},
+        {"time_sampling": "normal"},
+        {"loss_weights": {"colour": 1.0}},
+        {"loss_weights": 2.0},
+        {"condition_dropout": 0.1},
+    ],
 )
 def test_compile_refuses(arguments):
     with pytest.raises(kg.InputError, match="Received: "):

@@ -5,6 +5,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
+from kmatgen.adversarial.term import BaseTerm
 from kmatgen.export import ServedModel
 from kmatgen.models import gan_variants
 from kmatgen.models.gan import GAN
@@ -21,6 +22,13 @@ def moved(network, before):
 
 
 ROLES = ("generator", "discriminator")
+
+
+class OfEach(BaseTerm):
+    """A term that forgets to take the mean."""
+
+    def g_loss(self, round):
+        return tf.reduce_mean(round.fake, axis=[1, 2, 3])
 
 
 class TestStep:
@@ -220,13 +228,23 @@ class TestRefusals:
             ({"terms": ["r1", "r1"]}, "Received: r1, r1"),
             ({"terms": ["r3"]}, "A term is one of .*Received: 'r3'"),
             ({"loss": "mse"}, "A loss is one of .*Received: 'mse'"),
+            ({"terms": [kg.R1(name="d_loss")]}, "from g_loss, d_loss, d_real, d_fake. Received: d_loss"),
+            ({"loss": keras.losses.MeanSquaredError()}, r"of a class that kmatgen.registry.register\('loss'\) knows"),
             ({"d_steps": 0}, "Received: 0"),
+            ({"d_steps": True}, "Received: True"),
             ({"d_optimizer": keras.optimizers.Adam(use_ema=True)}, "use_ema=True"),
         ],
     )
     def test_compile(self, arguments, message):
         with pytest.raises(kg.InputError, match=message):
             kg.GAN(**gan_networks()).compile(**arguments)
+
+    def test_a_term_is_a_scalar(self):
+        """The gradient of a vector would be that of its sum: all else would count as many times less."""
+        model = compiled(MODELS["dcgan"])
+        model.terms = [OfEach(1.0, "of_each")]
+        with pytest.raises(kg.InputError, match=r"The g_loss of OfEach is a scalar.*Received: shape \(None,\)"):
+            model.fit(images(8), verbose=0)
 
     @pytest.mark.parametrize("make", [kg.ACGAN, kg.ConditionalGAN])
     @pytest.mark.parametrize("label", [-1, 4])

@@ -65,6 +65,15 @@ def test_refuses_what_is_no_sample():
         kg.VAE(**conv_networks(True)).encode(images(2), mask)
 
 
+def test_latent_points_are_float32_whatever_the_encoder_computes_in():
+    image = keras.Input(SHAPE, name="image")
+    flat = keras.layers.Flatten(dtype="mixed_float16")(image)
+    heads = {name: keras.layers.Dense(3, dtype="mixed_float16")(flat) for name in ("mean", "log_var")}
+    model = kg.VAE(keras.Model(image, heads), conv_networks(True)["decoder"])
+    assert model.encoder(images(2))["mean"].dtype == "float16"
+    assert model.encode(images(2)).dtype == "float32"
+
+
 def test_refuses_data_of_another_scale_and_nothing():
     model = kg.VAE(**conv_networks(True))
     data = images(2)

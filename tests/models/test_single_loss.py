@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
+from kmatgen.errors import InputError
 from kmatgen.models.single_loss import SingleLossModel
 
 
@@ -62,3 +63,22 @@ def test_what_a_model_defines_is_named():
         bare.checked_data(None)
     with pytest.raises(NotImplementedError, match="SingleLossModel defines losses_of"):
         bare.losses_of(None, None, None, False)
+
+
+def test_a_loss_is_a_scalar_and_logs_are_announced(model, monkeypatch):
+    losses_of, data = model.losses_of, np.ones((2, 1), np.float32)
+
+    def of_each(*arguments):
+        loss, logs = losses_of(*arguments)
+        return tf.fill([2], loss), logs
+
+    def with_more(*arguments):
+        loss, logs = losses_of(*arguments)
+        return loss, {**logs, "more": loss}
+
+    monkeypatch.setattr(model, "losses_of", of_each)
+    with pytest.raises(InputError, match=r"What Mean minimises is a scalar.*Received: shape \(2,\)"):
+        model.fit(data, verbose=0)
+    monkeypatch.setattr(model, "losses_of", with_more)
+    with pytest.raises(InputError, match="add_trackers in its __init__. Received: the log 'more'"):
+        model.fit(data, verbose=0)

@@ -107,6 +107,10 @@ def test_evaluation_leaves_training_alone(vae):
     ("arguments", "message"),
     [
         ({"kl_weight": -1.0}, "Received: -1.0"),
+        ({"kl_weight": float("nan")}, "kl_weight is a schedule or a number of at least 0. Received: nan"),
+        ({"kl_weight": "0.1"}, "Received: '0.1'"),
+        ({"kl_weight": abs}, "Received: <built-in function abs>"),
+        ({"optimizer": None}, "An optimiser is .*Received: None"),
         ({"kl_reduction": "max"}, "Received: 'max'"),
         ({"reconstruction": "hinge"}, "Received: 'hinge'"),
         ({"property_weight": -2.0}, "property_weight is a number of at least 0. Received: -2.0"),
@@ -114,7 +118,7 @@ def test_evaluation_leaves_training_alone(vae):
 )
 def test_compile_refuses(vae, arguments, message):
     with pytest.raises(kg.InputError, match=message):
-        vae.compile("adam", **arguments)
+        vae.compile(**arguments)
 
 
 def test_loss_of_fields_by_hand():
