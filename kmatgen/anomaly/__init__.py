@@ -27,7 +27,7 @@ def anomaly_score(model: Any, images: np.ndarray, **options: Any) -> AnomalyScor
 
     Args:
         model: A trained model of images.
-        images: `(n, height, width, channels)` in [0, 1].
+        images: `(n, height, width, channels)` on the scale of what the model was trained on, such as [0, 1].
         **options: Of the GAN `encoder`, `search_steps`, `feature_weight`, `seed`; of the diffusion model `times`,
             `repeats`, `seed`, `condition`; of all `batch_size`. See `kmatgen.anomaly.adversarial.score_by_latent` and
             `kmatgen.anomaly.denoising.score_by_denoising`.

@@ -50,7 +50,7 @@ def fit_encoder(
         The encoder, to be given to `anomaly_score`; it can be saved like any Keras model.
 
     Raises:
-        InputError: The GAN takes conditions, or the images do not fit it.
+        InputError: The GAN takes conditions, or the images or the encoder do not fit it.
     """
     generator, features = frozen_copies(gan)
     images = floats_of("images", images)
@@ -58,6 +58,7 @@ def fit_encoder(
     keras.utils.set_random_seed(seed)
     if encoder is None:
         encoder = conv_encoder(features.input.shape[1:], gan.latent_spec.shape[-1], (32, 64, 128), variational=False)
+    _check_encoder(encoder, gan)
     through = generator(encoder.output)
     model = keras.Model(encoder.input, {"image": through, "features": features(through)})
     model.compile(
@@ -95,10 +96,13 @@ def score_by_latent(
         seed: Of where a search without an encoder begins.
 
     Raises:
-        InputError: The GAN takes conditions, the images do not fit it, or there is neither encoder nor search.
+        InputError: The GAN takes conditions, the images or the encoder do not fit it, or there is neither encoder nor
+            search.
     """
     generator, features = frozen_copies(gan)
     check_shape(images, features.input.shape[1:])
+    if encoder is not None:
+        _check_encoder(encoder, gan)
     steps = (100 if encoder is None else 0) if search_steps is None else search_steps
     if steps < 0 or (encoder is None and steps == 0):
         raise InputError(f"Without an encoder, search_steps is at least 1. Received: search_steps={search_steps}.")
@@ -150,6 +154,13 @@ def frozen_copies(gan: GAN) -> tuple[keras.Model, keras.Model]:
     extractor = keras.Model(discriminator.input, keras.layers.Flatten(dtype="float32", name="flat_features")(features))
     generator.trainable = extractor.trainable = False
     return generator, extractor
+
+
+def _check_encoder(encoder: keras.Model, gan: GAN) -> None:
+    latent, wanted = encoder.output, gan.latent_spec.shape
+    if not isinstance(latent, keras.KerasTensor) or tuple(latent.shape) != tuple(wanted):
+        found = tuple(latent.shape) if isinstance(latent, keras.KerasTensor) else f"{len(latent)} outputs"
+        raise InputError(f"An encoder gives latent points {tuple(wanted)}. Received: one that gives {found}.")
 
 
 def _input_of(score: keras.KerasTensor) -> keras.KerasTensor:

@@ -28,7 +28,7 @@ def score_by_denoising(
 
     Args:
         model: A trained `Diffusion` of images.
-        images: `(n, height, width, channels)` in data units.
+        images: `(n, height, width, channels)` as it was trained on: in data units for a model with an encoder.
         times: Amounts of noise, above 0 and below 1: little shows fine structure, much shows coarse structure.
         repeats: Draws of noise for each amount.
         seed: Of the noise; all images are given the same.
@@ -54,7 +54,9 @@ def score_by_denoising(
         # One draw for all images: what one is given by chance would be in its score.
         noise = {name: tf.repeat(field, n, axis=0) for name, field in model.draw_noise(1, noise_seed).items()}
         at = tf.fill([n], time)
-        return model.decode_fields(model.denoise(model.corrupt(clean, noise, at), at, *condition), *condition)
+        seen = model.denoise(model.corrupt(clean, noise, at), at, *condition)
+        # Without an encoder images are on the scale of training, and so is what they are compared with.
+        return seen["sample"] if model.encoder is None else model.decode_fields(seen, *condition)
 
     function = tf.function(denoised, reduce_retracing=True)
     maps, first = np.zeros(images.shape[:-1]), None

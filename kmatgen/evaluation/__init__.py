@@ -116,7 +116,7 @@ def open_judge(
     """
     like = as_samples("generated", like)
     channels = like.shape[-1] if like.shape[-1] in (1, 3) else None
-    real = open_real(data, like.shape[1], seed, channels)
+    real = open_real(data, like.shape[1], seed, channels, rank=like.ndim - 1)
     check_same_shape("generated", like, "real", real.held_out)
-    settings = Settings(segment, features, pixel_size or real.pixel_size, seed=seed)
+    settings = Settings(segment, features, real.pixel_size if pixel_size is None else pixel_size, seed=seed)
     return Judge(real, settings, n, effort or Effort(seed=seed), Cache(cache))

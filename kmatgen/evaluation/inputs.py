@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kmatgen.errors import InputError
 from kmatgen.evaluation.view import as_samples
@@ -43,7 +44,7 @@ class Real:
         return len(np.unique(self.held_out_groups)) + len(np.unique(self.others_groups))
 
 
-def open_real(data: Any, size: int | None, seed: int, channels: int | None = None) -> Real:
+def open_real(data: Any, size: int | None, seed: int, channels: int | None = None, rank: int | None = None) -> Real:
     """Real samples from what a user has.
 
     Args:
@@ -53,6 +54,7 @@ def open_real(data: Any, size: int | None, seed: int, channels: int | None = Non
         size: Side of the patches to cut from micrographs, in pixels.
         seed: Of the random split where only samples are given, and of what is left out where there are very many.
         channels: Convert micrographs to so many channels.
+        rank: Axes of a single sample with its channels, by which a dataset of batches is told from one of samples.
 
     Raises:
         InputError: The data cannot be used.
@@ -69,9 +71,9 @@ def open_real(data: Any, size: int | None, seed: int, channels: int | None = Non
     if isinstance(data, Source):
         return _of_source(data, seed)
     if isinstance(data, tuple) and len(data) == 2:
-        train, held_out = (_as_array(part) for part in data)
+        train, held_out = (_as_array(part, rank) for part in data)
         return _pair(train, held_out, None, None)
-    return _halves(as_samples("real", _as_array(data)), None, seed, ())
+    return _halves(as_samples("real", _as_array(data, rank)), None, seed, ())
 
 
 def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.ndarray:
@@ -91,7 +93,7 @@ def draw_samples(model: Any, n: int, seed: int, condition: Any = None) -> np.nda
         asked = {} if condition is None else {"condition": condition}
         return as_samples("generated", model.generate(n, seed=seed, **asked))
     check_can_be_asked(model, condition)
-    samples = as_samples("generated", model)
+    samples = as_samples("generated", _as_array(model))
     return samples if len(samples) <= n else samples[np.random.default_rng(seed).permutation(len(samples))[:n]]
 
 
@@ -247,13 +249,28 @@ def _some(samples: Any, groups: np.ndarray | None, seed: int) -> tuple[np.ndarra
     return np.stack(values), None if groups is None else groups[np.sort(chosen)]
 
 
-def _as_array(data: Any) -> np.ndarray:
-    """Samples from an array or a dataset, labels left out."""
+def _as_array(data: Any, rank: int | None = None) -> np.ndarray:
+    """Samples from an array or a dataset, labels left out; fields as they are.
+
+    Raises:
+        InputError: They are in none of these.
+    """
+    if isinstance(data, dict):
+        return data
     if not hasattr(data, "as_numpy_iterator"):
-        return np.asarray(data)
+        array = np.asarray(data)
+        if array.dtype == object:
+            raise InputError(
+                "Samples come from a model with generate, from an array, a tf.data.Dataset or a folder. "
+                f"Received: {type(data).__name__}."
+            )
+        return array
     rows: list[np.ndarray] = []
     spec = data.element_spec[0] if isinstance(data.element_spec, tuple) else data.element_spec
-    batched = spec.shape.rank is not None and spec.shape[0] is None
+    if not isinstance(spec, tf.TensorSpec):
+        raise InputError(f"A dataset of samples has one tensor, and perhaps labels, in its elements. Received: {spec}.")
+    # Batches that are all full say so in their shape.
+    batched = spec.shape.rank is not None and (spec.shape[0] is None or (rank is not None and spec.shape.rank > rank))
     for element in data.as_numpy_iterator():
         values = element[0] if isinstance(element, tuple) else element
         rows += list(values) if batched else [values]

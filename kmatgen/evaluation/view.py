@@ -31,7 +31,7 @@ class Settings:
         seed: Of what is drawn at random.
 
     Raises:
-        InputError: There is no such segmentation or feature extractor.
+        InputError: There is no such segmentation or feature extractor, or pixels have no size.
     """
 
     segment: str | Segmentation = "otsu"
@@ -42,6 +42,8 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.pixel_size is not None and not self.pixel_size > 0:
+            raise InputError(f"pixel_size is above 0, in micrometres, or None. Received: {self.pixel_size!r}.")
         # Said before anything is computed or written, and once rather than for each metric.
         segmenter(self.segment)
         feature_extractor(self.features)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
 from kmatgen.anomaly.adversarial import frozen_copies
-from tests.tiny_models import MODELS, SHAPE, compiled, images
+from tests.tiny_models import MODELS, SHAPE, compiled, conv_networks, diffusion_networks, field_vae, images
 
 BATCH = images(6)
 
@@ -96,9 +96,34 @@ def test_denoising():
     assert_allclose(again.scores, found.scores, rtol=1e-5)
 
 
+def rescaling(*factors):
+    image = keras.Input(SHAPE, name="sample")
+    return keras.Model(image, keras.layers.Rescaling(*factors)(image))
+
+
+def test_errors_are_on_the_scale_of_the_images():
+    """What turns samples into data units plays no part where images are on the scale of training."""
+    networks = conv_networks(True)
+    plain, decoded = (kg.VAE(**networks, data_decoder=units, seed=0) for units in (None, rescaling(255.0)))
+    assert_allclose(kg.anomaly_score(decoded, BATCH).scores, kg.anomaly_score(plain, BATCH).scores, rtol=1e-6)
+    denoiser = diffusion_networks()["denoiser"]
+    plain, decoded = (kg.Diffusion(denoiser, None, units, seed=0) for units in (None, rescaling(255.0)))
+    assert_allclose(kg.anomaly_score(decoded, BATCH).scores, kg.anomaly_score(plain, BATCH).scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize("score", [kg.anomaly_score, kg.anomaly.fit_encoder])
+def test_an_encoder_that_does_not_fit(gan, score):
+    for variational, words in ((True, "2 outputs"), (False, r"\(None, 7\)")):
+        encoder = kg.networks.conv_encoder(SHAPE, 7, (4,), variational=variational)
+        with pytest.raises(kg.InputError, match=rf"gives latent points \(None, 3\).*gives {words}"):
+            score(gan, BATCH, encoder=encoder)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "words"),
     [
+        (lambda: compiled(MODELS["vae"]), {"images": (255 * images(2)).astype(np.uint8)}, "in floats.*of uint8"),
+        (field_vae, {}, "by a VAE without conditions"),
         (lambda: compiled(MODELS["vae"]), {"images": images(2)[:, :8]}, r"shape \(16, 16, 1\). Received: \(8, 16, 1\)"),
         (lambda: compiled(MODELS["vae"]), {"images": np.full((2, *SHAPE), np.nan)}, "finite images"),
         (lambda: compiled(MODELS["gan"]), {"search_steps": 0}, "search_steps is at least 1"),

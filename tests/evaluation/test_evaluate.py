@@ -258,6 +258,11 @@ def test_settings_are_checked_before_anything_is_computed(option, words):
         evaluate(TEST, (TRAIN, TEST), "two_point", **{option: "nosuch"})
 
 
+def test_pixels_have_a_size():
+    with pytest.raises(kg.InputError, match=r"pixel_size is above 0.*Received: -0\.5"):
+        evaluate(TEST, (TRAIN, TEST), "two_point", pixel_size=-0.5)
+
+
 def test_metrics_are_named():
     with pytest.raises(kg.InputError, match="a list of names and Metrics. Received: None"):
         evaluate(TEST, (TRAIN, TEST), None)
