@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,10 +125,11 @@ def load_model(path: str | Path) -> keras.Model:
     and refuses code hidden in the file.
 
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file, or it is damaged.
     """
-    if not Path(path).is_file():
-        raise InputError(f"A model is loaded from a .keras file. Received: {path}.")
+    if not zipfile.is_zipfile(path):
+        found = "which is damaged or of another kind" if Path(path).is_file() else "which is no file"
+        raise InputError(f"A model is loaded from a .keras file. Received: {path}, {found}.")
     for kind in _HOMES:
         _table(kind)
     return keras.saving.load_model(path, safe_mode=True)

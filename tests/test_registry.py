@@ -54,3 +54,10 @@ def test_every_public_name_is_there():
         assert getattr(kg, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         _ = kg.nothing
+
+
+def test_load_model_names_a_damaged_file(tmp_path):
+    """As a crash leaves it."""
+    (tmp_path / "half.keras").write_bytes(b"PK\x03\x04half")
+    with pytest.raises(kg.InputError, match=r"half\.keras, which is damaged or of another kind"):
+        kg.load_model(tmp_path / "half.keras")

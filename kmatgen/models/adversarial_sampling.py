@@ -9,8 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from kmatgen.adversarial.round import Term, discriminate
+from kmatgen.errors import InputError
 from kmatgen.models.sampling import Sampler, Signatures
-from kmatgen.models.structures import checked_arrays, condition_spec_of, known_classes, part_of, specs_of
+from kmatgen.models.structures import (
+    checked_arrays,
+    checked_condition,
+    condition_spec_of,
+    known_classes,
+    length_of,
+    part_of,
+    specs_of,
+)
 
 
 class AdversarialSampler(Sampler):
@@ -69,14 +78,19 @@ class AdversarialSampler(Sampler):
 
         Args:
             samples: `(n, ...)` on the scale of training, or a dict of such arrays.
-            condition: Of each, where the discriminator takes one.
+            condition: Of each, or one for all, where the discriminator takes one.
             batch_size: Samples judged at a time.
 
         Raises:
-            InputError: The samples are not of the discriminator's shapes.
+            InputError: The samples are not of the discriminator's shapes, or a condition is missing or not wanted.
         """
         samples = checked_arrays(samples, specs_of(part_of(self.discriminator.input, "sample"), "sample"))
-        given = [samples] if condition is None else [samples, condition]
+        given = [keras.tree.map_structure(tf.convert_to_tensor, samples)]
+        wanted = condition_spec_of(self.discriminator)
+        if wanted is not None:
+            given.append(checked_condition(condition, wanted, int(length_of(samples))))
+        elif condition is not None:
+            raise InputError(f"This discriminator takes no condition. Received: condition={condition!r}.")
 
         def score(*rows: Any) -> tf.Tensor:
             return discriminate(self.discriminator, *rows, training=False)["score"]

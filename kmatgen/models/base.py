@@ -68,6 +68,15 @@ class GenerativeModel(Sampler, keras.Model):
             setattr(self, role, None if network is None else as_functional(role, network))
         check_own_weights({role: getattr(self, role, None) for role in self.NETWORKS})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = getattr(self, name, None) if name in type(self).NETWORKS else None
+        if before is not None and value is not before:
+            raise InputError(
+                f"A model keeps the networks that it was made of, which its functions and optimisers know; make a new "
+                f"{type(self).__name__}, or give this {name} new weights. Received: another {name}."
+            )
+        super().__setattr__(name, value)
+
     # Configuration
 
     def get_config(self) -> dict[str, Any]:
@@ -306,6 +315,16 @@ class GenerativeModel(Sampler, keras.Model):
 
     def _random_states(self) -> list[keras.Variable]:
         return [variable for variable in self.variables if variable.path.endswith("seed_generator_state")]
+
+    def save(self, filepath: str | Path, *arguments: Any, **options: Any) -> None:
+        """As `keras.Model.save`, to a `.keras` file; in Keras' older format the random state would be lost.
+
+        Raises:
+            InputError: It is an HDF5 file of the older format.
+        """
+        if Path(filepath).suffix in (".h5", ".hdf5"):
+            raise InputError(f"A model is saved to a .keras file. Received: {filepath}.")
+        super().save(filepath, *arguments, **options)
 
     def save_own_variables(self, store: Any) -> None:
         """Save averaged weights and the random state, of the model and of its layers: Keras leaves it out (trap 4)."""

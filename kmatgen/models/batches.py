@@ -45,15 +45,27 @@ def checked_conditions(told: Any, *networks: keras.Model) -> Any:
         networks: Those that may take a condition.
 
     Raises:
-        InputError: They have other shapes, or, when the step runs, are classes that a network does not know.
+        InputError: They have other shapes, or, when the step runs, are not finite or no classes that a network knows.
     """
     for network in networks:
         if told is None or condition_spec_of(network) is None:
             continue
         wanted = network.input["condition"]
         fields = _checked_shapes("Conditions", entries_of(told, wanted), wanted)
+        fields = {name: _as_numbers_of(as_fields(wanted)[name], tensor) for name, tensor in fields.items()}
         told = {**told, **fields} if isinstance(wanted, dict) else _with_known_classes(network, fields["sample"])
     return told
+
+
+def _as_numbers_of(wanted: keras.KerasTensor, condition: tf.Tensor) -> tf.Tensor:
+    """An entry of the conditions, once its numbers are of the kind that a network takes; which casts them then."""
+    if not condition.dtype.is_floating:
+        return tf.cast(condition, tf.int32) if condition.dtype.is_bool else condition
+    if tf.as_dtype(wanted.dtype).is_floating:
+        sentence = "Conditions are finite numbers. Received: NaN or infinity"
+        return require(tf.reduce_all(tf.math.is_finite(condition)), sentence, of=condition)
+    whole = tf.reduce_all(tf.equal(condition, tf.round(condition)))
+    return require(whole, "Classes are whole numbers. Received: numbers between them, or NaN", of=condition)
 
 
 def _with_known_classes(network: keras.Model, condition: tf.Tensor) -> tf.Tensor:

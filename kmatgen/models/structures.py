@@ -122,6 +122,20 @@ def check_rows(values: Any, spec: tf.TensorSpec, n: int) -> tf.Tensor:
     return tf.cast(values, spec.dtype)
 
 
+def checked_condition(condition: Any, spec: Any, n: int) -> Any:
+    """The conditions of `n` samples, all entries of them, as tensors.
+
+    Raises:
+        InputError: They are missing or do not fit the spec.
+    """
+    if not isinstance(spec, dict):
+        return check_rows(condition, spec, n)
+    if not isinstance(condition, dict) or set(condition) != set(spec):
+        received = ", ".join(sorted(condition)) if isinstance(condition, dict) else repr(condition)
+        raise InputError(f"A condition of {', '.join(sorted(spec))} is wanted. Received: {received}.")
+    return {name: check_rows(condition[name], entry, n) for name, entry in spec.items()}
+
+
 def _as_numbers(what: str, values: Any) -> np.ndarray:
     try:
         array = np.asarray(values)

@@ -115,6 +115,19 @@ def test_half_precision_in_a_nested_network_is_scaled():
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
+def test_the_older_format_is_refused(vae, tmp_path):
+    with pytest.raises(kg.InputError, match=r"saved to a \.keras file. Received: .*old\.h5"):
+        vae.save(tmp_path / "old.h5")
+    assert not (tmp_path / "old.h5").exists()
+
+
+def test_networks_are_not_replaced(vae):
+    """What was traced, and the optimiser, would go on with the old one."""
+    with pytest.raises(kg.InputError, match="A model keeps the networks.*Received: another decoder"):
+        vae.decoder = conv_networks(True)["decoder"]
+    vae.decoder = vae.decoder
+
+
 class TestAverages:
     def test_go_with_weights_that_are_set(self):
         """Samples are of the weights that were set, not of an average of others."""

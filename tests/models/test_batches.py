@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 import kmatgen as kg
 from kmatgen.models.batches import checked_conditions, checked_samples
 from kmatgen.models.requirements import explained
+from tests.tiny_models import FOUR, gan_networks
 
 IMAGES = keras.Input((4, 4, 1))
 FIELDS = {"lattice": keras.Input((6,)), "coords": keras.Input((None, 3))}
@@ -75,6 +76,24 @@ def test_conditions_and_what_else_is_told():
     assert checked_conditions(None, network) is None
     with pytest.raises(kg.InputError, match=r"Conditions of shape \{'band_gap': \(1,\)\}.*Received: .*\(2,\)"):
         checked_conditions({"band_gap": tf.zeros((3, 2))}, network)
+
+
+@pytest.mark.parametrize("wrong", [0.5, np.nan])
+def test_classes_are_whole_numbers(wrong):
+    """An embedding would cut them off."""
+    network = gan_networks({"condition": FOUR})["generator"]
+    given = tf.constant([0.0, 3.0])
+    assert_array_equal(checked_conditions(given, network), given)
+    assert_array_equal(checked_conditions(tf.constant([False, True]), network), [0, 1])
+    with pytest.raises(kg.InputError, match="Classes are whole numbers. Received: numbers between"):
+        checked_conditions(tf.constant([0.0, wrong]), network)
+
+
+@pytest.mark.parametrize("wrong", [np.inf, np.nan])
+def test_conditions_are_finite(wrong):
+    network = gan_networks({"condition": {"size": 1}})["generator"]
+    with pytest.raises(kg.InputError, match="Conditions are finite numbers"):
+        checked_conditions(tf.constant([[0.0], [wrong]]), network)
 
 
 def test_a_model_that_was_trained_already_says_so_too(rng):

@@ -211,6 +211,18 @@ class TestSampling:
         data = images(5)
         assert_allclose(model.score(data, batch_size=2), model.discriminator(data)["score"], rtol=1e-5)
 
+    def test_scores_of_conditions(self):
+        model = compiled(MODELS["conditional_gan"])
+        data = images(4)
+        wanted = model.discriminator({"sample": tf.constant(data), "condition": tf.constant([2, 2, 2, 2])})["score"]
+        assert_allclose(model.score(data, [2, 2, 2, 2], batch_size=3), wanted, rtol=1e-5)
+        assert_allclose(model.score(data, 2), wanted, rtol=1e-5)
+        for condition, message in ((None, "needs a condition"), ([1, 2], r"Received: int64 of shape \(2,\)")):
+            with pytest.raises(kg.InputError, match=message):
+                model.score(data, condition)
+        with pytest.raises(kg.InputError, match="This discriminator takes no condition. Received: condition=2"):
+            compiled(MODELS["dcgan"]).score(data, 2)
+
 
 class TestRefusals:
     def test_networks_that_do_not_fit(self):
