@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kmatgen import registry
+from kmatgen.diffusion.schedules import get_schedule
 from kmatgen.diffusion.targets import TARGETS, clean_of, min_snr_weight, noise_of, target_of
 from kmatgen.errors import InputError, check_choice
 from kmatgen.registry import register
@@ -40,7 +40,7 @@ class Gaussian:
         check_choice("target", target, TARGETS)
         if limits is not None and not (len(limits) == 2 and limits[0] < limits[1]):
             raise InputError(f"limits are a smaller and a larger number. Received: {limits!r}.")
-        self.schedule = registry.get("noise_schedule", schedule)
+        self.schedule = get_schedule(schedule)
         self.target = target
         self.limits = None if limits is None else [float(limit) for limit in limits]
 

@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kmatgen import registry
 from kmatgen.errors import InputError
 from kmatgen.registry import register
+
+# What a schedule may be off by, in float32.
+_TOLERANCE = 1e-3
 
 
 class NoiseSchedule:
@@ -38,6 +42,27 @@ class NoiseSchedule:
     def from_config(cls, config: dict[str, Any]) -> NoiseSchedule:
         """From what `get_config` returned."""
         return cls(**config)
+
+
+def get_schedule(identifier: Any) -> NoiseSchedule:
+    """A noise schedule by name, from a dict or as an object.
+
+    Raises:
+        InputError: There is no such schedule, or it does not go from a sample to noise at `alpha^2 + sigma^2 = 1`, by
+            which predictions are turned into samples.
+    """
+    schedule = registry.get("noise_schedule", identifier)
+    times = tf.linspace(0.0, 1.0, 9)
+    alpha, sigma = schedule.alpha(times).numpy(), schedule.sigma(times).numpy()
+    squares = alpha**2 + sigma**2
+    # Also where there is NaN.
+    if not (np.all(np.abs(squares - 1.0) < _TOLERANCE) and alpha[0] > alpha[-1]):
+        raise InputError(
+            "A noise schedule has alpha^2 + sigma^2 = 1 at all times from 0, a sample, to 1, noise. Received: "
+            f"{type(schedule).__name__} with {squares.min():.3g} to {squares.max():.3g}, alpha from {alpha[0]:.3g} "
+            f"to {alpha[-1]:.3g}."
+        )
+    return schedule
 
 
 @register("noise_schedule")

@@ -11,6 +11,7 @@ from kmatgen import registry
 from kmatgen.diffusion.corruption import Gaussian
 from kmatgen.diffusion.fields import get_fields
 from kmatgen.diffusion.prior import EmpiricalPrior
+from kmatgen.diffusion.schedules import get_schedule
 from kmatgen.errors import InputError
 from kmatgen.models.base import Logs
 from kmatgen.models.batches import checked_conditions, checked_samples
@@ -76,7 +77,7 @@ class Diffusion(DenoisingSampler, SingleLossModel):
         networks = {"denoiser": denoiser, "encoder": encoder, "decoder": decoder}
         super().__init__(networks, seed=seed, name=name, **kwargs)
         self._check_networks()
-        self.schedule = registry.get("noise_schedule", schedule)
+        self.schedule = get_schedule(schedule)
         self.target = target
         self.fields = get_fields(fields, sorted(as_fields(self.sample_input)))
         plain = Gaussian(self.schedule, target)

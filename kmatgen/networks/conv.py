@@ -10,6 +10,7 @@ from keras import layers
 
 from kmatgen.errors import InputError
 from kmatgen.layers import BatchNormalization, UpsampledConv2D
+from kmatgen.networks.parts import check_sizes
 
 # Of the moving statistics. With Keras' 0.99 they still hold a good part of their first values after some hundred steps,
 # which is many epochs of a small set, and reconstructions are grey or worse where the training loss is not.
@@ -105,6 +106,7 @@ def _convolution(filters: int, factor: int, **options: Any) -> keras.layers.Laye
 
 
 def _check(shape: Sequence[int], latent_dim: int, filters: Sequence[int]) -> None:
+    check_sizes(shape)
     if len(shape) != 3 or any(side < 16 or side & (side - 1) for side in shape[:2]) or shape[2] < 1:
         raise InputError(
             "An image is (height, width, channels) with sides that are powers of two from 16 up. "

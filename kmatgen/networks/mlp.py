@@ -12,7 +12,7 @@ from kmatgen.errors import InputError, check_choice
 from kmatgen.networks import conditions
 from kmatgen.networks.conditions import Condition
 from kmatgen.networks.heads import Heads
-from kmatgen.networks.parts import check_generator, normalise, spectral
+from kmatgen.networks.parts import check_generator, check_sizes, normalise, spectral
 
 
 def mlp_generator(
@@ -112,6 +112,7 @@ def mlp_discriminator(
 
 
 def _check(sample_shape: Sequence[int], units: Sequence[int]) -> None:
+    check_sizes(sample_shape)
     if not sample_shape or any(side < 1 for side in sample_shape):
         raise InputError(f"A sample_shape holds positive numbers. Received: {tuple(sample_shape)}.")
     if not units or any(count < 1 for count in units):

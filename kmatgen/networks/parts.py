@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 from keras import layers
 
 from kmatgen.errors import InputError, check_choice
@@ -103,12 +104,23 @@ def normalise(x: Any, kind: str | None, name: str, modulation: Modulation = None
     return x
 
 
+def check_sizes(sample_shape: Sequence[int]) -> None:
+    """Refuse a shape of a sample with sizes left open; what a network makes has a size.
+
+    Raises:
+        InputError: A size is no whole number.
+    """
+    if not all(isinstance(size, int | np.integer) for size in sample_shape):
+        raise InputError(f"The shape of a sample is whole numbers, none left open. Received: {tuple(sample_shape)}.")
+
+
 def base_shape(sample_shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """Sides of the coarsest maps and the number of doublings from there to a sample's sides.
 
     Raises:
         InputError: No map of 1 to 3 dimensions whose sides are powers of two from 8 up.
     """
+    check_sizes(sample_shape)
     *sides, channels = sample_shape
     if not 1 <= len(sides) <= 3 or any(side < 8 or side & (side - 1) for side in sides) or channels < 1:
         raise InputError(

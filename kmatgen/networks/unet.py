@@ -14,7 +14,7 @@ from kmatgen.errors import InputError
 from kmatgen.layers import GroupNormalization, SiLU, TimeEmbedding
 from kmatgen.networks.conditions import Conditions, as_one_vector
 from kmatgen.networks.denoising import denoiser_inputs
-from kmatgen.networks.parts import Maps
+from kmatgen.networks.parts import Maps, check_sizes
 
 _initializer = partial(keras.initializers.VarianceScaling, scale=2.0, mode="fan_in", distribution="untruncated_normal")
 
@@ -135,6 +135,7 @@ def _unfold(x: Any, sample_shape: Sequence[int], patch: int) -> Any:
 
 
 def _check(sample_shape: Sequence[int], filters: Sequence[int], blocks: int, patch: int) -> None:
+    check_sizes(sample_shape)
     *sides, channels = sample_shape
     if not filters or min(*filters, blocks, patch, channels) < 1:
         raise InputError(

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -40,3 +41,46 @@ def test_linear_is_the_limit_of_ddpm():
 def test_bad_arguments(make):
     with pytest.raises(kg.InputError, match="Received: "):
         make()
+
+
+class Exploding(kg.diffusion.Cosine):
+    """Keeps the sample and adds ever more noise, as other formulations of diffusion do."""
+
+    def alpha(self, time):
+        return tf.ones_like(time)
+
+    def sigma(self, time):
+        return 10.0 * time
+
+
+class Backwards(kg.diffusion.Cosine):
+    """Begins with noise."""
+
+    def alpha(self, time):
+        return super().sigma(time)
+
+    def sigma(self, time):
+        return super().alpha(time)
+
+
+class Open(kg.diffusion.Cosine):
+    """Is not defined at its end."""
+
+    def alpha(self, time):
+        return tf.math.log(time)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (Exploding(), "Exploding with 1 to 101, alpha from 1 to 1"),
+        (Backwards(), "Backwards with 1 to 1, alpha from 0 to 1"),
+        (Open(), "Open with .*alpha from -inf to 0"),
+    ],
+)
+def test_a_schedule_of_ones_own_keeps_the_variance(schedule, words):
+    sample, time = keras.Input((2,), name="sample"), keras.Input((), name="time")
+    denoiser = keras.Model({"sample": sample, "time": time}, keras.layers.Dense(2)(sample))
+    for use in (kg.diffusion.Gaussian, lambda schedule: kg.Diffusion(denoiser, schedule=schedule)):
+        with pytest.raises(kg.InputError, match=words):
+            use(schedule)
