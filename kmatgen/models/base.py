@@ -118,11 +118,7 @@ class GenerativeModel(Sampler, keras.Model):
             run_eagerly: As in `keras.Model.compile`.
             steps_per_execution: As in `keras.Model.compile`.
             jit_compile: Compile with XLA. `None`: yes on a GPU, if all layers can be; no on a CPU, where it is slower.
-
-        Raises:
-            InputError: A layer of a network adds a loss of its own.
         """
-        self._check_no_layer_adds_losses()
         execution = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
         if jit_compile is None:
             able = all(layer.supports_jit for layer in self._network_layers())
@@ -131,16 +127,6 @@ class GenerativeModel(Sampler, keras.Model):
             use_xla = jit_compile
         super().compile(optimizer=optimizer, jit_compile=use_xla, auto_scale_loss=False, **execution)
         self._compile_arguments = {**arguments, **execution, "jit_compile": jit_compile}
-
-    def _check_no_layer_adds_losses(self) -> None:
-        """Refuse what a training step, which calls networks several times, would leave out (trap 14)."""
-        for layer in self._network_layers():
-            regularized = any(getattr(variable, "regularizer", None) for variable in layer.trainable_variables)
-            if regularized or getattr(layer, "activity_regularizer", None) is not None:
-                raise InputError(
-                    "Losses that layers add are not trained on; use the weight_decay of an optimiser, or a term. "
-                    f"Received: the layer {layer.name!r} with a regulariser."
-                )
 
     def prepare_optimizer(self, optimizer: Any, variables: list[keras.Variable]) -> keras.Optimizer:
         """Look an optimiser up, scale its loss if the networks compute in float16, and build it.
