@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmatgen.errors import InputError
+from kmatgen.files import PARTIAL, completed
 from kmatgen.presets import DEFAULTS, Config, leaves, set_path
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Run:
         if not self._made or self.finished_epochs:
             return
         written = [self.folder / name for name in (CONFIG, "data.json", self.history_file.name)]
-        written += [*self.folder.glob("samples/*_0001.png"), *self.checkpoint_folder.glob("partial_*.keras")]
+        written += [*self.folder.glob("samples/*_0001.png"), *self.checkpoint_folder.glob(f"{PARTIAL}*.keras")]
         for path in written:
             path.unlink(missing_ok=True)
         for folder in self._made:
@@ -209,10 +209,8 @@ class Run:
     def _replace(self, path: Path, text: str) -> None:
         if not self.writes:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        with completed(path) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def check_free(folder: str | Path) -> None:

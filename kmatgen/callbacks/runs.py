@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kmatgen.files import PARTIAL, completed
 from kmatgen.plotting import pair_grid
 from kmatgen.plotting.crystals import sample_grid
 
@@ -130,10 +130,11 @@ def save_complete(model: keras.Model, path: Path, writes: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder) / "model.keras")
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial_{os.getpid()}.keras")
-    model.save(partial)
-    os.replace(partial, path)
+    # Left by a process that was killed while it saved; here writes one alone.
+    for left in path.parent.glob(f"{PARTIAL}*.keras"):
+        left.unlink(missing_ok=True)
+    with completed(path) as partial:
+        model.save(partial)
 
 
 def checkpoints(folder: str | Path) -> list[tuple[int, Path]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from kmatgen.data.cleaning import RefusedEntry
 from kmatgen.data.crystal_cif_text import plain_text
 from kmatgen.data.crystal_files import Entry
 from kmatgen.data.crystal_reading import ReadOptions, Share, read_entries
+from kmatgen.files import completed
 from kmatgen.representations.table_files import table_from_bytes, table_to_bytes
 
 PART = 1000  # entries
@@ -103,6 +103,5 @@ def _report_file(folder: epath.Path, name: str) -> epath.Path:
 
 def _write(path: epath.Path, content: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
-    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    with completed(path) as partial:
+        partial.write_bytes(content)

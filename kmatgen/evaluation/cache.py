@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
 from kmatgen.evaluation.metric import Described, Metric, is_named, ragged
 from kmatgen.evaluation.view import View
+from kmatgen.files import completed
 
 
 class Cache:
@@ -62,12 +62,10 @@ def _read(path: Path) -> Described:
 
 
 def _write(path: Path, described: Described) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if described.dtype == object:
         # An object array would be pickled; values and their counts are plain arrays.
         content = {"values": np.concatenate(list(described)), "counts": np.array([len(part) for part in described])}
     else:
         content = {"values": described}
-    partial = path.with_name(f".{os.getpid()}_{path.name}")
-    np.savez_compressed(partial, **content)
-    os.replace(partial, path)
+    with completed(path) as partial:
+        np.savez_compressed(partial, **content)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kmatgen.errors import InputError
+from kmatgen.files import completed
 from kmatgen.metrics.composition_fingerprints import composition_statistics, standardised
 from kmatgen.metrics.coordination import covalent_radii, neighbour_shells
 from kmatgen.metrics.crystal_coverage import Fingerprints
@@ -185,10 +186,8 @@ def _write(cache: str | Path | None, backend: str, kept: dict[str, np.ndarray]) 
     if file is None:
         return
     kept = _read(cache, backend) | kept
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.stem}-{np.random.default_rng().integers(1 << 62)}.npz")
-    np.savez(unfinished, digests=np.array(list(kept)), fingerprints=np.array(list(kept.values())))
-    unfinished.replace(file)
+    with completed(file) as partial:
+        np.savez(partial, digests=np.array(list(kept)), fingerprints=np.array(list(kept.values())))
 
 
 def _file(cache: str | Path | None, backend: str) -> Path | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmatgen.errors import InputError
+from kmatgen.files import PARTIAL
 from kmatgen.study.storage import HEARTBEAT
 from kmatgen.study.store import StudyStore, final_loss
 
@@ -62,7 +63,7 @@ def _train(config: Config, folder: Path) -> tuple[float, dict[str, Any]]:
         run = training.resume(folder, verbose=2)
     else:
         # Left by a process that was killed while it wrote the first file.
-        for partial in folder.glob(".*.partial"):
+        for partial in folder.glob(f"{PARTIAL}*"):
             partial.unlink()
         run = training.train(config, folder, verbose=2)
     metrics = run.read_json("metrics.json")

@@ -1,10 +1,12 @@
 import keras
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
 import kmatgen as kg
 from kmatgen.callbacks import EpochCheckpoint, SampleGrid, checkpoints
+from kmatgen.callbacks.runs import save_complete
 from tests.tiny_models import MODELS, batched, compiled, images
 
 
@@ -43,9 +45,27 @@ def test_epoch_checkpoint_keeps_the_latest(tmp_path):
 
 
 def test_half_written_checkpoints_are_not_found(tmp_path):
-    (tmp_path / "partial_12.keras").write_bytes(b"half")
+    (tmp_path / ".partial_12_epoch_0003.keras").write_bytes(b"half")
     (tmp_path / "epoch_x.keras").write_bytes(b"other")
     assert checkpoints(tmp_path) == []
+
+
+def test_nothing_half_written_stays_beside_a_checkpoint(tmp_path, monkeypatch):
+    model = compiled(MODELS["vae"], run_eagerly=True)
+    (tmp_path / ".partial_12_epoch_0003.keras").write_bytes(b"of a process that was killed")
+    save_complete(model, tmp_path / "epoch_0001.keras", True)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch_0001.keras"]
+    before = (tmp_path / "epoch_0001.keras").read_bytes()
+
+    def full(path):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(model, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_complete(model, tmp_path / "epoch_0001.keras", True)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch_0001.keras"]
+    assert (tmp_path / "epoch_0001.keras").read_bytes() == before
 
 
 def test_tensorboard(tmp_path):
