@@ -46,9 +46,11 @@ def write_saved_model(model: Any, folder: str | Path, manifest: dict[str, Any] |
     module = tf.Module()
     # Networks alone: no optimiser state, no random state (Keras' own archive stores every weight twice).
     module.weights = [weight.value for weight in model.weights]
+    signatures = {}
     for name, (function, specs) in model.signatures().items():
-        setattr(module, name, tf.function(_served(function, specs), input_signature=specs))
-    signatures = {name: getattr(module, name).get_concrete_function() for name in model.signatures()}
+        served = tf.function(_served(function, specs), input_signature=specs)
+        setattr(module, name, served)
+        signatures[name] = served.get_concrete_function()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
@@ -58,7 +60,12 @@ def write_saved_model(model: Any, folder: str | Path, manifest: dict[str, Any] |
             (fresh / MANIFEST).write_text(text + "\n", encoding="utf-8")
             if folder.exists():
                 os.replace(folder, old)
-            os.replace(fresh, folder)
+            try:
+                os.replace(fresh, folder)
+            except OSError:
+                if old.exists():
+                    os.replace(old, folder)
+                raise
     except OSError as error:
         raise InputError(
             f"The export folder {folder} cannot be written: {error.strerror}. Received: {folder}."

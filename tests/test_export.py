@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import kmatgen as kg
+from kmatgen.errors import InputError
 from kmatgen.export import ServedModel, read_manifest
 from tests.tiny_models import MODELS, compiled, images
 
@@ -133,3 +136,21 @@ def test_only_some_models_have_steps(exported):
     _, folder = exported
     with pytest.raises(kg.InputError, match="Received: steps=5"):
         ServedModel(folder).generate(2, steps=5)
+
+
+def test_an_earlier_export_comes_back_where_the_new_one_cannot_take_its_place(exported, monkeypatch):
+    model, folder = exported
+    move, moved = os.replace, []
+
+    def refuse_the_new(source, target):
+        if Path(target) == folder and Path(source).name == "new":
+            raise OSError(13, "Permission denied")
+        moved.append(Path(target).name)
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse_the_new)
+    with pytest.raises(InputError, match=r"cannot be written: Permission denied. Received: .*export"):
+        model.export(folder, manifest={"command": "later"})
+    assert moved == ["old", "export"]
+    assert read_manifest(folder)["command"] == "by hand"
+    assert [path.name for path in folder.parent.iterdir()] == ["export"]
