@@ -24,7 +24,6 @@ class Cache:
 
     def __init__(self, folder: str | Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._hashes: dict[int, str] = {}
 
     def describe(self, metric: Metric, view: View) -> Described:
         """What `metric.describe(view)` gives, read where it was computed before."""
@@ -42,16 +41,8 @@ class Cache:
             return None
         import kmatgen
 
-        content = self._hashes.setdefault(id(view), content_hash(view.samples))
-        key = f"{content} {metric.name} {view.settings.name} {kmatgen.__version__}"
+        key = f"{view.content_hash} {metric.name} {view.settings.name} {kmatgen.__version__}"
         return self.folder / f"{metric.name}_{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
-
-
-def content_hash(samples: np.ndarray) -> str:
-    """One sha256 over the values and the shape of samples."""
-    digest = hashlib.sha256(repr((samples.shape, samples.dtype.str)).encode())
-    digest.update(np.ascontiguousarray(samples).data)
-    return digest.hexdigest()
 
 
 def _read(path: Path) -> Described:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,6 +116,13 @@ class View:
     def pixel_size(self) -> float:
         """Side of a pixel in the unit of lengths."""
         return self.settings.pixel_size or 1.0
+
+    @cached_property
+    def content_hash(self) -> str:
+        """One sha256 over the values and the shape of the samples."""
+        digest = hashlib.sha256(repr((self.samples.shape, self.samples.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(self.samples).data)
+        return digest.hexdigest()
 
     @cached_property
     def grey(self) -> np.ndarray:

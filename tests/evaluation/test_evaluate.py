@@ -1,3 +1,4 @@
+import hashlib
 import json
 import warnings
 
@@ -9,13 +10,14 @@ from scipy.stats import wasserstein_distance
 import kmatgen as kg
 import kmatgen.evaluation.physical
 from kmatgen.data.opened import opened
-from kmatgen.evaluation import Effort, Judge, Metric, Settings, evaluate
+from kmatgen.evaluation import Effort, Judge, Metric, Settings, evaluate, view
 from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.inputs import Real
+from kmatgen.evaluation.metric import get_metrics
 from kmatgen.evaluation.physical import rms_of_means
 from kmatgen.evaluation.resampling import some_of_each
 from kmatgen.evaluation.table import Score
-from kmatgen.evaluation.view import as_samples
+from kmatgen.evaluation.view import Eye, View, as_samples
 from kmatgen.metrics import rms_two_point_error
 from tests.evaluation.discs import TEST, TRAIN, blobs
 
@@ -248,6 +250,23 @@ def test_nothing_is_kept_of_metrics_of_ones_own(tmp_path):
     judge = kg.evaluation.open_judge((TRAIN, TEST), like=generated)
     values = [judge.evaluate(generated, [share_above(level, "bright")])["bright"].value for level in expected]
     assert_allclose(values, list(expected.values()), atol=1e-12)
+
+
+def test_descriptions_are_kept_by_content(tmp_path, monkeypatch):
+    cache, eye, hashed = Cache(tmp_path), Eye(Settings(), TEST), []
+    sha256 = hashlib.sha256
+    monkeypatch.setattr(view.hashlib, "sha256", lambda start: (hashed.append(start), sha256(start))[1])
+    metrics = get_metrics(["phase_fraction", "two_point"])
+    for rows in range(1, 8):
+        # A view that is gone may leave its place in memory to the next one.
+        images = np.zeros((3, 8, 8, 1), np.float32)
+        images[:, :rows] = 1.0
+        assert_allclose(cache.describe(metrics[0], View(images, eye)).ravel(), np.full(3, rows / 8))
+    both = View(TEST, eye)
+    hashed.clear()
+    for metric in metrics:
+        cache.describe(metric, both)
+    assert hashed.count(repr((TEST.shape, "<f4")).encode()) == 1
 
 
 @pytest.mark.parametrize(
