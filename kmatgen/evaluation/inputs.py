@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,14 +140,15 @@ def open_samples(path: Path) -> Any:
 
 def _read_arrays(path: Path) -> np.ndarray:
     try:
-        content = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            if "samples" in content:
+                return content["samples"]
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"Samples are arrays in an .npy or .npz file: {error}. Received: {path}.") from error
-    if isinstance(content, np.ndarray):
-        return content
-    if "samples" not in content:
-        raise InputError(f"An .npz file of samples has the entry 'samples'. Received: {path} with {content.files}.")
-    return content["samples"]
+    raise InputError(f"An .npz file of samples has the entry 'samples'. Received: {path} with {content.files}.")
 
 
 def _read_images(folder: Path) -> np.ndarray:

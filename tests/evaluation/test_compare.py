@@ -83,6 +83,22 @@ def test_samples_from_files(tmp_path, folder):
         draw_samples(tmp_path / "other.npz", 3, 0)
 
 
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.parametrize("name", ["cut.npz", "objects.npz", "objects.npy", "empty.npy"])
+def test_files_that_hold_no_samples(tmp_path, name):
+    path, objects = tmp_path / name, np.array([[1], [1, 2]], object)
+    if path.suffix == ".npz":
+        np.savez(path, samples=TEST if name == "cut.npz" else objects)
+    else:
+        np.save(path, objects)
+    if name == "cut.npz":
+        path.write_bytes(path.read_bytes()[:-100])
+    if name == "empty.npy":
+        path.write_bytes(b"")
+    with pytest.raises(kg.InputError, match=f"Samples are arrays in an .npy or .npz file: .*{name}"):
+        draw_samples(path, 3, 0)
+
+
 @pytest.mark.parametrize("fractions", [0.25, [0.25] * 6])
 def test_what_models_are_asked_for(fractions):
     class Levels:
