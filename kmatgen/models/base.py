@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -343,12 +343,13 @@ class GenerativeModel(Sampler, keras.Model):
             self.averages[role] = WeightAverage(getattr(self, role))
             self.averages[role].load(kept, role)
 
-    def averaged_weights(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
         """A context in which the networks hold their averaged weights, where there are any."""
-        stack = ExitStack()
-        for average in self.averages.values():
-            stack.enter_context(average.swapped())
-        return stack
+        with ExitStack() as stack:
+            for average in self.averages.values():
+                stack.enter_context(average.swapped())
+            yield
 
     # Export
 

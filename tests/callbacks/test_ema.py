@@ -82,6 +82,16 @@ class TestAverage:
         for weight, before in zip(model.generator.get_weights(), raw, strict=True):
             assert_array_equal(weight, before)
 
+    def test_a_second_average_that_fails_leaves_no_network_swapped(self):
+        model = fit(eager(), decay=0.9)
+        raw = model.generator.get_weights()
+        model.averages["discriminator"] = WeightAverage(model.discriminator)
+        model.averages["discriminator"]._averages[0] = tf.zeros((1, 2, 3))
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)), model.averaged_weights():
+            pass
+        for weight, before in zip(model.generator.get_weights(), raw, strict=True):
+            assert_array_equal(weight, before)
+
     def test_random_states_and_counters_are_left_out(self):
         inputs = keras.Input((2,))
         network = keras.Model(inputs, keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(inputs)))
