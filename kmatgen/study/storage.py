@@ -71,7 +71,8 @@ def is_alive(pid: int) -> bool:
         return True
     try:
         # A process that ended stays listed as a zombie until its parent has asked for it.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        # Its name, in brackets, may hold any bytes.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except OSError:
         return True
 
