@@ -10,7 +10,6 @@ import itertools
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _MISSING = ("", "NA", "N/A", "None", "null")  # besides what `float` takes for nan
 _BEGINNING = 4096  # bytes that tell text from something else
+_LONGEST_FIELD = 2**31 - 1  # characters; more does not fit into the number of 32 bits that some systems have for it
 _LOOKED_AT = 20  # texts of a column that are looked at to tell what it holds
 
 
@@ -77,7 +77,7 @@ def prototypes() -> list[Entry]:
     # Read from its file: pymatgen's own module takes seconds to load the same.
     spec = importlib.util.find_spec("pymatgen.analysis")
     folders = spec.submodule_search_locations if spec else []
-    files = [path for folder in folders for path in Path(folder).rglob("aflow_prototypes.json*")]
+    files = [path for folder in folders for path in sorted(Path(folder).rglob("aflow_prototypes.json*"))]
     if not files:
         raise InputError("The prototypes come with pymatgen. Received: a pymatgen without aflow_prototypes.json.")
     text = gzip.decompress(files[0].read_bytes()) if files[0].suffix == ".gz" else files[0].read_bytes()
@@ -140,7 +140,7 @@ def _read_csv(path: Path) -> dict[str, Sequence[str]]:
     with path.open("rb") as file:
         if b"\0" in file.read(_BEGINNING):
             raise InputError(f"A table of crystals is a csv file of plain text. Received: {path}, which is none.")
-    limit = csv.field_size_limit(sys.maxsize)
+    limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             header, *rows = csv.reader(file, skipinitialspace=True, strict=True)

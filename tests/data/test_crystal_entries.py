@@ -1,3 +1,4 @@
+import csv
 import math
 
 import pytest
@@ -95,3 +96,17 @@ def test_a_folder_is_what_most_of_its_files_are(tmp_path):
 def test_tables_that_cannot_be_used(table, text, arguments, message):
     with pytest.raises(InputError, match=message):
         find_entries(table(text), **arguments)
+
+
+def test_long_texts_where_a_limit_is_a_number_of_32_bits(table, monkeypatch):
+    set_limit, before = csv.field_size_limit, csv.field_size_limit()
+
+    def of_32_bits(limit):
+        if limit >= 2**31:
+            raise OverflowError("Python int too large to convert to C long")
+        return set_limit(limit)
+
+    monkeypatch.setattr(csv, "field_size_limit", of_32_bits)
+    (entry,) = find_entries(table(f'cif\n"{cif()}{"#" * 200_000}"\n'))
+    assert len(entry.content) > 200_000
+    assert set_limit() == before
