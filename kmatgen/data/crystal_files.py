@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     Attributes:
         origin: Where it stands, for tables and reports.
         content: Text, bytes, the path of a file, or a pymatgen structure.
-        kind: "cif", "poscar", "json" or "structure".
+        kind: "cif", "poscar", "json" or "structure"; "unreadable" where the content is why there is none.
         properties: Numbers that belong to it.
     """
 
@@ -85,7 +85,7 @@ def read_entry(entry: Entry, most_sites: int) -> list[UnitCell | RefusedEntry]:
     except Refusal as refusal:
         return [refusal.at(entry.origin)]
     except OSError as error:
-        return [RefusedEntry(entry.origin, UNREADABLE, error.strerror or str(error))]
+        return [RefusedEntry(entry.origin, UNREADABLE, reason_of(error))]
     except Exception as error:  # one strange file among 100,000 is a row of the report, not the end
         return [RefusedEntry(entry.origin, UNREADABLE, repr(error)[:300])]
     several = len(found) > 1
@@ -93,6 +93,11 @@ def read_entry(entry: Entry, most_sites: int) -> list[UnitCell | RefusedEntry]:
         cell if isinstance(cell, UnitCell) else cell[1].at(f"{entry.origin}#{cell[0]}" if several else entry.origin)
         for cell in found
     ]
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file cannot be read, without where it lies."""
+    return error.strerror or str(error)
 
 
 def cell_of_structure(structure: Structure, most_sites: int) -> UnitCell:
@@ -162,10 +167,21 @@ def _from_json(content: bytes | str, most_sites: int) -> list[UnitCell | tuple[s
 
 
 def _decoded(content: bytes | str) -> str:
-    text = content.decode("utf-8", errors="replace") if isinstance(content, bytes) else content
+    text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else content
     if not text.strip():
         raise Refusal(EMPTY, "There is no text.")
     return text
 
 
-_READERS = {"cif": cells_of_cif, "poscar": _from_poscar, "json": _from_json, "structure": _from_structure}
+def _unreadable(content: str, most_sites: int) -> list[UnitCell]:
+    """An entry of which there is only why it could not be read."""
+    raise Refusal(UNREADABLE, content)
+
+
+_READERS = {
+    "cif": cells_of_cif,
+    "poscar": _from_poscar,
+    "json": _from_json,
+    "structure": _from_structure,
+    "unreadable": _unreadable,
+}

@@ -19,7 +19,7 @@ from etils import epath
 
 from kmatgen.data.cleaning import RefusedEntry
 from kmatgen.data.crystal_cif_text import plain_text
-from kmatgen.data.crystal_files import Entry
+from kmatgen.data.crystal_files import Entry, reason_of
 from kmatgen.data.crystal_reading import ReadOptions, Share, read_entries
 from kmatgen.files import completed
 from kmatgen.representations.table_files import table_from_bytes, table_to_bytes
@@ -81,9 +81,11 @@ def _as_rows(entries: Sequence[Entry]) -> Iterator[list[Any]]:
     for origin, content, kind, properties in entries:
         if isinstance(content, Path):
             try:
-                content = plain_text(content.read_bytes())
-            except OSError:
-                content = ""  # reported as empty
+                found = content.read_bytes()
+                # Names in JSON may hold any characters; only of a CIF is the encoding not known.
+                content = plain_text(found) if kind == "cif" else found.decode("utf-8-sig", errors="replace")
+            except OSError as error:
+                content, kind = reason_of(error), "unreadable"
         if kind == "structure":
             content, kind = json.dumps(content.as_dict()), "json"
         yield [origin, content, kind, properties]

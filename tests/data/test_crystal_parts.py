@@ -1,11 +1,15 @@
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from kmatgen.data import crystal_parts
+from kmatgen.data.cleaning import RefusedEntry
 from kmatgen.data.crystal_entries import find_entries
+from kmatgen.data.crystal_files import Entry
 from kmatgen.data.crystal_parts import load_part, read_part, write_parts
-from kmatgen.data.crystal_reading import ReadOptions
+from kmatgen.data.crystal_reading import ReadOptions, read_entries
 from kmatgen.data.crystals import read_crystals
 from tests.data.cifs import cif, plain
 from tests.representations.crystals import triclinic
@@ -80,3 +84,19 @@ def test_structures_too(tmp_path):
     one, two = read_crystals(structures), read_crystals(structures, parts=tmp_path)
     assert_array_equal(one.table.species, two.table.species)
     np.testing.assert_allclose(one.table.coords, two.table.coords, atol=1e-12)
+
+
+def test_parts_say_the_same_of_files(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "a.cif").write_text(cif(), encoding="utf-8")
+    named = [{"id": f"{name}-phase", "structure": triclinic(1).structures()[0].as_dict()} for name in "\u03b1\u03b2"]
+    (folder / "b.json").write_text(json.dumps(named, ensure_ascii=False), encoding="utf-8-sig")
+    entries = [*find_entries(folder), Entry("gone.cif", folder / "gone.cif", "cif")]
+    expected = read_entries(entries, ReadOptions())
+    (name,) = write_parts(entries, ReadOptions(), tmp_path / "parts")
+    found = load_part(read_part(name, tmp_path / "parts"), tmp_path / "parts")
+    assert found.refused == expected.refused == [RefusedEntry("gone.cif", "unreadable", "No such file or directory")]
+    assert_array_equal(found.table.origin, expected.table.origin)
+    assert found.table.origin[1:].tolist() == ["b.json#\u03b1-phase", "b.json#\u03b2-phase"]
+    assert found.keys == expected.keys
