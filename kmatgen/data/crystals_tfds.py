@@ -25,6 +25,7 @@ from kmatgen.data.crystal_parts import PART, load_part, read_part, write_parts
 from kmatgen.data.crystal_reading import ReadOptions
 from kmatgen.data.crystals import Crystals
 from kmatgen.errors import InputError
+from kmatgen.files import completed
 from kmatgen.representations.crystal_table import CrystalTable
 
 _ROWS = 1 << 32  # more than a part has crystals, to number those of all parts
@@ -245,4 +246,5 @@ def _write_refused(builder: CrystalCollection) -> None:
         for number, origin in zip(example["equal"]["number"], example["equal"]["origin"], strict=True)
     ]
     refused += [entry for _, entry in sorted(equal, key=lambda pair: pair[0])]
-    (builder.data_path / _REFUSED).write_text(CleaningReport(refused).as_csv())
+    with completed(builder.data_path / _REFUSED) as partial:
+        partial.write_text(CleaningReport(refused).as_csv())

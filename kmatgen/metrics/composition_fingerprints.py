@@ -85,7 +85,7 @@ def element_properties() -> np.ndarray:
 
     import pandas as pd
 
-    with (files("smact") / "data" / "magpie.csv").open() as file:
+    with (files("smact") / "data" / "magpie.csv").open(encoding="utf-8") as file:
         rows = pd.read_csv(file, keep_default_na=False)
     properties = np.full((HEAVIEST + 1, len(PROPERTIES)), np.nan)
     properties[rows["Number"].astype(int)] = rows[list(PROPERTIES)].to_numpy(float)
