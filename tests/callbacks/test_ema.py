@@ -87,8 +87,10 @@ class TestAverage:
         raw = model.generator.get_weights()
         model.averages["discriminator"] = WeightAverage(model.discriminator)
         model.averages["discriminator"]._averages[0] = tf.zeros((1, 2, 3))
-        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)), model.averaged_weights():
+        # What was raised is kept, and with it whatever its frames hold.
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)) as caught, model.averaged_weights():
             pass
+        assert "(1, 2, 3)" in str(caught.value) or "[1,2,3]" in str(caught.value)
         for weight, before in zip(model.generator.get_weights(), raw, strict=True):
             assert_array_equal(weight, before)
 
