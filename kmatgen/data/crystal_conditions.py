@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, element_counts
 
 SPACE_GROUPS = 230
 _BY_ELEMENT = ("composition", "chemical_system")
@@ -82,7 +82,7 @@ class CrystalConditions:
 
     def arrays(self, table: CrystalTable) -> dict[str, np.ndarray]:
         """The conditions of real crystals."""
-        shares = (table.species[..., None] == np.array(self.learned["elements"])).sum(axis=1) / table.n_sites[:, None]
+        shares = element_counts(table)[:, self.learned["elements"]] / table.n_sites[:, None]
         found: dict[str, np.ndarray] = {}
         for name in self.names:
             if name == "space_group":

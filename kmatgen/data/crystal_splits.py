@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from kmatgen.data.crystal_cells import with_cell
 from kmatgen.data.duplicates import crystal_keys
 from kmatgen.errors import InputError
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, element_counts, reduced_counts
 
 Key = Callable[[CrystalTable], Sequence[Hashable]]
 
@@ -55,12 +55,12 @@ def split_table(
 
 def formulas(table: CrystalTable) -> list[bytes]:
     """For each crystal a key that tells its reduced formula."""
-    return [np.stack([numbers, counts // np.gcd.reduce(counts)]).tobytes() for numbers, counts in _counts(table)]
+    return [counts.tobytes() for counts in reduced_counts(table).astype(np.int16)]
 
 
 def elements(table: CrystalTable) -> list[bytes]:
     """For each crystal a key that tells which elements it is made of."""
-    return [numbers.tobytes() for numbers, _ in _counts(table)]
+    return [present.tobytes() for present in element_counts(table) > 0]
 
 
 def crystals(table: CrystalTable) -> list[bytes]:
@@ -72,10 +72,6 @@ def crystals(table: CrystalTable) -> list[bytes]:
 
 
 _KEYS: dict[str, Key] = {"formula": formulas, "elements": elements, "crystal": crystals}
-
-
-def _counts(table: CrystalTable) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [np.unique(row[row > 0], return_counts=True) for row in table.species]
 
 
 def _groups(table: CrystalTable, by: str | Key) -> np.ndarray:

@@ -10,8 +10,7 @@ from functools import cache
 import numpy as np
 
 from kmatgen.metrics.composition_scale import DEVIATIONS, MEANS
-from kmatgen.metrics.crystal_validity import element_counts
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, element_counts
 from kmatgen.representations.elements import HEAVIEST
 
 STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_validity import element_counts, well_formed
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.metrics.crystal_validity import well_formed
+from kmatgen.representations.crystal_table import CrystalTable, element_counts
 from kmatgen.representations.space_groups import with_space_groups
 
 

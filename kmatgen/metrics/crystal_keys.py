@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kmatgen.metrics.crystal_validity import element_counts, reduced_counts, structurally_valid
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.metrics.crystal_validity import structurally_valid
+from kmatgen.representations.crystal_table import CrystalTable, element_counts, reduced_counts
 from kmatgen.representations.distances import periodic_distances
 from kmatgen.representations.elements import is_anion
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmatgen.errors import InputError
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, reduced_counts
 from kmatgen.representations.distances import periodic_distances
 from kmatgen.representations.elements import HEAVIEST
 
@@ -69,21 +69,6 @@ def compositionally_valid(table: CrystalTable, oxidation_table: str = "smact14")
     valid = np.zeros(len(table), bool)
     valid[known] = passed[inverse.ravel()] if len(passed) else False
     return valid
-
-
-def element_counts(table: CrystalTable) -> np.ndarray:
-    """How many atoms of each element a cell holds: `(n, 119)` whole numbers, the column is the atomic number."""
-    n = len(table)
-    flat = (np.arange(n)[:, None] * (HEAVIEST + 1) + table.species).ravel()
-    counts = np.bincount(flat, minlength=n * (HEAVIEST + 1)).reshape(n, HEAVIEST + 1)
-    counts[:, 0] = 0
-    return counts
-
-
-def reduced_counts(table: CrystalTable) -> np.ndarray:
-    """How many atoms of each element a formula unit holds, `(n, 119)` as `element_counts`."""
-    counts = element_counts(table)
-    return counts // np.maximum(np.gcd.reduce(counts, axis=1), 1)[:, None]
 
 
 def well_formed(table: CrystalTable) -> np.ndarray:

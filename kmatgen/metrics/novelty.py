@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kmatgen.metrics.crystal_validity import reduced_counts, structurally_valid
+from kmatgen.metrics.crystal_validity import structurally_valid
 from kmatgen.metrics.processes import in_processes
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, reduced_counts
 
 if TYPE_CHECKING:
     from pymatgen.analysis.structure_matcher import StructureMatcher

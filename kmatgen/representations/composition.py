@@ -9,7 +9,7 @@ import numpy as np
 from kmatgen.errors import InputError
 from kmatgen.registry import register
 from kmatgen.representations.base import Representation, check_elements
-from kmatgen.representations.crystal_table import CrystalTable
+from kmatgen.representations.crystal_table import CrystalTable, element_counts
 
 
 @register("representation")
@@ -36,13 +36,12 @@ class Composition(Representation):
 
     def learn(self, table: CrystalTable) -> dict[str, Any]:
         elements = np.unique(table.species[table.mask])
-        counts = (table.species[..., None] == elements).sum(axis=1)
         volume = float(np.mean(table.volume / table.n_sites))
-        return {"elements": elements.tolist(), "most": int(counts.max()), "volume": volume}
+        return {"elements": elements.tolist(), "most": int(element_counts(table).max()), "volume": volume}
 
     def to_arrays(self, table: CrystalTable) -> np.ndarray:
         check_elements(table, self.ranges["elements"])
-        counts = (table.species[..., None] == np.asarray(self.ranges["elements"])).sum(axis=1)
+        counts = element_counts(table)[:, self.ranges["elements"]]
         self._check_counts(table, counts)
         return counts[..., None] == np.arange(self.ranges["most"] + 1)
 

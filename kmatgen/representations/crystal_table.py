@@ -197,6 +197,21 @@ class CrystalTable:
         return cls(**columns, properties=properties)
 
 
+def element_counts(table: CrystalTable) -> np.ndarray:
+    """How many atoms of each element a cell holds: `(n, 119)` whole numbers, the column is the atomic number."""
+    n = len(table)
+    flat = (np.arange(n)[:, None] * (HEAVIEST + 1) + table.species).ravel()
+    counts = np.bincount(flat, minlength=n * (HEAVIEST + 1)).reshape(n, HEAVIEST + 1)
+    counts[:, 0] = 0
+    return counts
+
+
+def reduced_counts(table: CrystalTable) -> np.ndarray:
+    """How many atoms of each element a formula unit holds, `(n, 119)` as `element_counts`."""
+    counts = element_counts(table)
+    return counts // np.maximum(np.gcd.reduce(counts, axis=1), 1)[:, None]
+
+
 def right_handed_coords(structure: Structure) -> np.ndarray:
     """Fractional coordinates of a structure in a cell of the same lengths and angles whose vectors are right-handed.
 

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from smact.screening import smact_validity
 
 from kmatgen.errors import InputError
-from kmatgen.metrics.crystal_validity import compositionally_valid, element_counts, structurally_valid
+from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
 
 from .crystals import broken, cubic, perovskites, real
 
@@ -60,12 +60,6 @@ def test_many_elements_take_no_time_and_unknown_ones_are_invalid():
     metals = [11, 19, 12, 20, 13]  # 9 positive charges, and a titanium with 3 that makes them 12
     many = cubic([9.0] * 2, [[*metals, last, *[8] * 6] for last in (22, 115)], np.arange(36).reshape(12, 3) / 36)
     assert_array_equal(compositionally_valid(many), [True, False])
-
-
-def test_counts_of_elements():
-    counts = element_counts(perovskites(4.0, SRTIO3))
-    assert counts.shape == (1, 119)
-    assert {int(z): int(counts[0, z]) for z in np.flatnonzero(counts)} == {38: 1, 22: 1, 8: 3}
 
 
 def test_an_unknown_table_is_named():

@@ -7,9 +7,11 @@ from kmatgen.errors import InputError
 from kmatgen.representations.crystal_table import (
     CrystalTable,
     atomic_masses,
+    element_counts,
     lattice_matrix,
     lattice_parameters,
     lattice_volume,
+    reduced_counts,
 )
 from tests.representations.crystals import triclinic
 
@@ -137,3 +139,12 @@ def test_from_fields_of_a_model():
     table = CrystalTable.from_fields(fields)
     assert_array_equal(np.isfinite(table.volume), [True, False, False])
     assert_array_equal(table.species, [[11, 17], [0, 17], [11, 0]])
+
+
+def test_counts_of_elements():
+    species = [[38, 22, 8, 8, 8, 0], [8, 22, 8, 22, 8, 8], [0] * 6]
+    crystals = CrystalTable([[4.0] * 3 + [90] * 3] * 3, species, np.zeros((3, 6, 3)), [0] * 3)
+    counts, reduced = element_counts(crystals), reduced_counts(crystals)
+    assert counts.shape == reduced.shape == (3, 119)
+    found = [[{int(z): int(row[z]) for z in np.flatnonzero(row)} for row in each] for each in (counts, reduced)]
+    assert found == [[{38: 1, 22: 1, 8: 3}, {8: 4, 22: 2}, {}], [{38: 1, 22: 1, 8: 3}, {8: 2, 22: 1}, {}]]
