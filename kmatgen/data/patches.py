@@ -73,11 +73,10 @@ def micrograph_patches(
     """
     _check(size, stride, per_image, scale, augment, channels)
     items = _inspected(files, channels, progress)
-    total, skipped = patch_count(items, size, stride, per_image)
-    if total == 0:
-        raise _too_small(max(items, key=_least_side), size, "at least one image; use a smaller size", " as the largest")
-    small = set(skipped)
-    used = [item for item in items if item not in small] if small else items
+    total = patch_count(items, size, stride, per_image).total
+    used = [item for item in items if _least_side(item) >= size]
+    if not used:
+        raise _none_fits(items, size)
     columns, constants = image_table(used, scale)
     load = image_loader(used, constants, channels)
     table, parallel = tf.data.Dataset.from_tensor_slices(columns), _parallel(used)
@@ -123,7 +122,7 @@ def large_enough(files: Micrographs, size: int, strict: bool = False) -> Microgr
     """
     skipped = patch_count(files, size).skipped
     if len(skipped) == len(files):
-        raise _too_small(max(files, key=_least_side), size, "at least one image; use a smaller size", " as the largest")
+        raise _none_fits(files, size)
     if strict and skipped:
         raise _too_small(skipped[0], size, "every image with strict; use a smaller size or leave the image out")
     refused = [Refused(item.path, str(_too_small(item, size, "an image"))) for item in skipped]
@@ -162,6 +161,10 @@ def _too_small(item: Micrograph, size: int, where: str, which: str = "") -> Inpu
         f"A patch of {size} x {size} pixels must fit into {where}. "
         f"Received: {item.path} with {item.height} x {item.width} pixels above the data bar{which}."
     )
+
+
+def _none_fits(items: Sequence[Micrograph], size: int) -> InputError:
+    return _too_small(max(items, key=_least_side), size, "at least one image; use a smaller size", " as the largest")
 
 
 def _patches_of(item: Micrograph, size: int, stride: int | None, per_image: int | None) -> int:

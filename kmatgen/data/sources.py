@@ -88,7 +88,7 @@ def _polycrystals(data: dict[str, Any], seed: int, progress: bool) -> Source:
         "size": data["size"],
         "seed": seed,
         "measured_mean_diameter_px": float(np.mean([grains.mean_diameter for grains in made.statistics])),
-        "content_hash": hashlib.sha256(made.images.tobytes()).hexdigest(),
+        "content_hash": _hash_of(made.images),
     }
     return opened(*_split(made.images, data), description)
 
@@ -103,7 +103,7 @@ def _phases(data: dict[str, Any], seed: int, progress: bool) -> Source:
         "size": data["size"],
         "seed": seed,
         "mean_phase_fractions": made.fractions.mean(axis=0).tolist(),
-        "content_hash": hashlib.sha256(made.images.tobytes()).hexdigest(),
+        "content_hash": _hash_of(made.images),
     }
     # The images are indicators of the phases.
     return opened(*_split(made.images, data), description)._replace(threshold=0.5)
@@ -116,7 +116,7 @@ def _digits(data: dict[str, Any], folder: str | None, seed: int) -> Source:
     description = {
         "source": digits.source,
         "size": data["size"],
-        "content_hash": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+        "content_hash": _hash_of(images, labels),
     }
     train, test = _split(images, data)
     if data["condition"] != "class":
@@ -137,32 +137,16 @@ def _tfds(data: dict[str, Any], name: str) -> Source:
 
 def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, first_pass: int) -> Source:
     options = data["micrographs"]
-    files = find_micrographs(
-        folder,
-        metadata=options["metadata"],
-        crop_data_bar=options["crop_data_bar"],
-        strict=options["strict"],
-        channels=data["channels"],
-        progress=progress,
-    )
-    files = large_enough(files, data["size"], options["strict"])
-    different = len({file.sha256 for file in files})
-    if different < 2:
-        raise InputError(
-            "Training and held-out patches come from different images, so at least 2 are needed; cut a large one into "
-            f"several. Received: {different} usable in {folder}, copies not counted."
-        )
+    files = _usable(data, folder, progress)
     kinds = Kinds(files, options.get("class_column"), options["metadata"]) if data["condition"] == "class" else None
     split = split_files if kinds is None else kinds.split
     train_files, test_files = split(files, data["test_fraction"], seed)
-    tiles = {"size": data["size"], "stride": options["stride"]}
     # Runs that began before there was such a setting go on as they began.
-    crops = {"per_image": _crops(options, train_files, data["size"], options.get("most_patches"))}
-    test_crops = {"per_image": _crops(options, test_files, data["size"], MOST_TEST_SAMPLES)}
-    reading = {"scale": options["scale"], "channels": data["channels"], "seed": seed}
+    crops = _crops(options, train_files, data["size"], options.get("most_patches"))
     augment = tuple(options["augment"])
-    train = micrograph_patches(train_files, **tiles, **crops, **reading, augment=augment, first_epoch=first_pass)
-    test = micrograph_patches(test_files, **tiles, **test_crops, **reading)
+    train, owners = _patches(train_files, data, seed, crops, augment=augment, first_epoch=first_pass)
+    test_crops = _crops(options, test_files, data["size"], MOST_TEST_SAMPLES)
+    test, test_owners = _patches(test_files, data, seed, test_crops)
     description = {
         "source": str(folder),
         **files.describe(),
@@ -172,27 +156,60 @@ def _micrographs(data: dict[str, Any], folder: Path, seed: int, progress: bool, 
         "train_patches": int(train.cardinality()),
         "content_hash": files.content_hash,
     }
-    owners = patch_owners(train_files, **tiles, **crops), patch_owners(test_files, **tiles, **test_crops)
     if kinds is None:
         source = opened(train, test, description)
     else:
-        labels = kinds.labels(train_files, owners[0]), kinds.labels(test_files, owners[1])
+        labels = kinds.labels(train_files, owners), kinds.labels(test_files, test_owners)
         pairs = map(tf.data.Dataset.zip, ((train, _rows(labels[0])), (test, _rows(labels[1]))))
         source = opened_with_classes(*pairs, {**description, "class_names": kinds.names}, len(kinds.names))
-    # Pictures show the first of them: of all images, then, and not of one.
-    order = np.random.default_rng(seed).permutation(len(source.test))
-    source = source._replace(
-        test=source.test[order],
-        test_condition=None if kinds is None else source.test_condition[order],
-        train_groups=owners[0],
-        test_groups=owners[1][order],
-        repeats=not augment and crops["per_image"] is None,
-    )
+    source = _mixed_up(source._replace(train_groups=owners, test_groups=test_owners), seed)
+    source = source._replace(repeats=not augment and crops is None)
     if data["condition"] != "phase_fraction" or data["phase_threshold"] is not None:
         return source
     # Not of `train`, whose random crops go by the number of the pass.
-    still = micrograph_patches(train_files, **tiles, **reading)
-    return source._replace(threshold=otsu_threshold(still))
+    return source._replace(threshold=otsu_threshold(_patches(train_files, data, seed, None)[0]))
+
+
+def _usable(data: dict[str, Any], folder: Path, progress: bool) -> Micrographs:
+    """The micrographs that hold a patch, of which at least two differ."""
+    options = data["micrographs"]
+    found = find_micrographs(
+        folder,
+        metadata=options["metadata"],
+        crop_data_bar=options["crop_data_bar"],
+        strict=options["strict"],
+        channels=data["channels"],
+        progress=progress,
+    )
+    files = large_enough(found, data["size"], options["strict"])
+    different = len({file.sha256 for file in files})
+    if different < 2:
+        raise InputError(
+            "Training and held-out patches come from different images, so at least 2 are needed; cut a large one into "
+            f"several. Received: {different} usable in {folder}, copies not counted."
+        )
+    return files
+
+
+def _patches(
+    files: Micrographs, data: dict[str, Any], seed: int, crops: int | None, **drawing: Any
+) -> tuple[tf.data.Dataset, np.ndarray]:
+    """Tiles, or so many random crops of each image, and the image that each is cut from."""
+    options = data["micrographs"]
+    cut = {"size": data["size"], "stride": options["stride"], "per_image": crops}
+    patches = micrograph_patches(files, **cut, scale=options["scale"], channels=data["channels"], seed=seed, **drawing)
+    return patches, patch_owners(files, **cut)
+
+
+def _mixed_up(source: Source, seed: int) -> Source:
+    """The held-out samples in another order: pictures show the first of them, of all images and not of one."""
+    order = np.random.default_rng(seed).permutation(len(source.test))
+    condition = source.test_condition
+    return source._replace(
+        test=source.test[order],
+        test_condition=None if condition is None else condition[order],
+        test_groups=source.test_groups[order],
+    )
 
 
 def _rows(values: np.ndarray) -> tf.data.Dataset:
@@ -228,3 +245,11 @@ def _split(samples: np.ndarray, data: dict[str, Any]) -> tuple[np.ndarray, np.nd
 def _as_range(value: Any) -> Any:
     """JSON has no tuples: a range is written as a list."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def _hash_of(*arrays: np.ndarray) -> str:
+    """One sha256 over the values of arrays, one after the other; no copy is made of them."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -23,6 +25,8 @@ def test_polycrystals():
     assert source.description["content_hash"] == again.description["content_hash"]
     assert source.description["content_hash"] != open_source(settings(), seed=4).description["content_hash"]
     assert 4.5 < source.description["measured_mean_diameter_px"] < 8.5
+    images = kg.data.polycrystal(20, 16, grain_size=(5.0, 8.0), elongation=(1.0, 1.5), seed=3).images
+    assert source.description["content_hash"] == hashlib.sha256(images.tobytes()).hexdigest()
 
 
 def test_micrographs_are_split_by_file(tmp_path):
