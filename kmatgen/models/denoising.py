@@ -96,10 +96,7 @@ class DenoisingSampler(DenoisingChain):
             noise = self.couple(known if near is None else similar, noise, wanted)
         start, start_time = noise, 1.0
         if near is not None:
-            start_time = float(strength)
-            start = self.corrupt(similar, noise, tf.fill([n], start_time))
-            if any(np.isnan(values).any() for values in start.values()):
-                raise InputError("near is a complete sample. Received: one with NaN or with fields left out.")
+            start, start_time = self._begun(similar, noise, strength), float(strength)
         scalars = (tf.constant(steps), *(tf.constant(x, tf.float32) for x in (sampler.eta, guidance, start_time)))
 
         rows = [self._structured(start), self._structured(noise), self._structured(known), row_seeds_of(n, seed)]
@@ -109,6 +106,13 @@ class DenoisingSampler(DenoisingChain):
     @property
     def condition_classes(self) -> int | None:
         return known_classes(self.denoiser)
+
+    def _begun(self, samples: Tensors, noise: Tensors, strength: float) -> Tensors:
+        """Samples with so much noise that the chain may begin from them, or an error where parts are missing."""
+        start = self.corrupt(samples, noise, tf.fill([len(next(iter(samples.values())))], float(strength)))
+        if any(np.isnan(values).any() for values in start.values()):
+            raise InputError("near is a complete sample. Received: one with NaN or with fields left out.")
+        return start
 
     def _check_sample(self, sample: Any, n: int, argument: str) -> Tensors:
         """A sample, or parts of one, for each of `n` rows, on the scale of training; NaN where nothing is given."""

@@ -71,21 +71,14 @@ def site_transformer(
     of_cell = {key: field for key, field in sample.items() if len(field.shape) == 2}
     vector = modulation(inputs, condition, width, tuple(of_cell.values()))
 
-    # Only as many sites as the largest crystal of the batch has.
-    present = TrimSites(name="present")(mask, mask)
-    of_sites = {
-        key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask)
-        for key, field in sample.items()
-        if len(field.shape) == 3
-    }
+    present, of_sites = _trimmed(sample, mask)
     fractional = layers.Rescaling(1 / period, dtype="float32", name="fractional")(of_sites["coords"])
     pairs = PeriodicDifferences(frequencies, name="differences")(fractional)
     described = [layers.Reshape((-1, 1), name="present_column")(present)]
     described += [field for key, field in of_sites.items() if key != "coords"]
     directions = None
     if cell is not None:
-        lattice = {key: field for key, field in of_cell.items() if key == "lattice"}
-        metric = CellMetric(cell, name="metric")({"mask": mask, **lattice})
+        metric = _metric(cell, mask, of_cell)
         near, directions = PeriodicNeighbours(radial, cutoff, name="neighbours")(fractional, metric)
         pairs = layers.Concatenate(name="pairs")([pairs, near])
         described.append(layers.Dot(axes=(2, 1), name="around")([near, present]))
@@ -113,6 +106,23 @@ def _check(sample_shape: Any, condition: Conditions) -> int:
             f'site_transformer needs a condition with "mask": {{"size": {sites}}}. Received: {condition!r}.'
         )
     return sites
+
+
+def _trimmed(sample: dict[str, Any], mask: Any) -> tuple[Any, dict[str, Any]]:
+    """The mask and the fields of sites, of only as many sites as the largest crystal of the batch has."""
+    present = TrimSites(name="present")(mask, mask)
+    of_sites = {
+        key: TrimSites(dtype="float32", name=f"{key}_trimmed")(field, mask)
+        for key, field in sample.items()
+        if len(field.shape) == 3
+    }
+    return present, of_sites
+
+
+def _metric(cell: Any, mask: Any, of_cell: dict[str, Any]) -> Any:
+    """What turns differences of fractional coordinates into distances in Angstrom."""
+    lattice = {key: field for key, field in of_cell.items() if key == "lattice"}
+    return CellMetric(cell, name="metric")({"mask": mask, **lattice})
 
 
 def _restored(x: Any, sites: int, name: str) -> Any:

@@ -39,7 +39,7 @@ class PointCloudDecoder(keras.layers.Layer):
     def call(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         fields = {name: tf.cast(values, tf.float32) for name, values in inputs.items()}
         n, shapes = tf.shape(fields["mask"])[0], self.representation.shapes
-        fields |= {name: tf.zeros([n, *shapes[name]]) for name in set(shapes) - set(fields)}
+        fields |= {name: tf.zeros([n, *shapes[name]]) for name in shapes if name not in fields}
         present = fields["mask"] > 0.5
         mask = tf.cast(present, tf.float32)
         return {
