@@ -1,17 +1,15 @@
-"""Reports: one self-contained HTML page for a run, pictures included."""
+"""The report of a run: one self-contained HTML page, pictures included."""
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import jinja2
 import numpy as np
 
-import kmatgen
 from kmatgen.evaluation.fractions import asked_and_made, follows_fractions
 from kmatgen.models.structures import entries_of, rows_of
+from kmatgen.pages import Picture, picture, render
 from kmatgen.plotting import adversarial_curves, asked_figure, image_grid, loss_curves, pair_grid, traversal_points
 from kmatgen.plotting.crystals import MOST_CELLS, crystal_grid, crystal_pairs, sample_grid
 
@@ -19,31 +17,6 @@ if TYPE_CHECKING:
     from kmatgen.data.opened import Source
     from kmatgen.models.base import GenerativeModel
     from kmatgen.run import Run
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("kmatgen"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
-
-
-class Picture(NamedTuple):
-    """A picture of a report, as its template wants it."""
-
-    title: str
-    caption: str
-    source: str
-
-
-def picture(path: Path, title: str, caption: str) -> Picture:
-    """A PNG file, embedded in the page."""
-    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Picture(title, caption, f"data:image/png;base64,{encoded}")
-
-
-def render(template: str, path: Path, **content: Any) -> Path:
-    """Fill one of the package's templates and write the page."""
-    page = _TEMPLATES.get_template(template).render(version=kmatgen.__version__, **content)
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def write_run_report(run: Run, model: GenerativeModel, source: Source) -> Path:

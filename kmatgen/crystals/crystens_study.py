@@ -21,9 +21,9 @@ from kmatgen.metrics.crystal_validity import structurally_valid
 from kmatgen.models.base import GenerativeModel
 from kmatgen.models.diffusion import Diffusion
 from kmatgen.networks import image_decoder
+from kmatgen.pages import picture, render
 from kmatgen.plotting import image_grid
 from kmatgen.presets import resolve
-from kmatgen.report import picture, render
 from kmatgen.representations import CrysTens
 from kmatgen.representations.crystens import HEADER
 from kmatgen.training import build_model

@@ -19,8 +19,8 @@ from kmatgen.metrics.crystal_scores import score_rows
 from kmatgen.metrics.crystal_validity import compositionally_valid, structurally_valid
 from kmatgen.models.base import GenerativeModel
 from kmatgen.models.denoising import DenoisingSampler
+from kmatgen.pages import Picture, picture, render
 from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
-from kmatgen.report import Picture, picture, render
 from kmatgen.representations.base import keep_crystals
 from kmatgen.representations.crystal_table import CrystalTable
 from kmatgen.representations.symmetrise import kept_still, symmetry_report

@@ -15,10 +15,10 @@ from kmatgen.evaluation.scoring import Judge
 from kmatgen.evaluation.table import Evaluation, number, span
 from kmatgen.evaluation.view import View
 from kmatgen.metrics.correlation import two_point_curve
+from kmatgen.pages import Picture, picture, render
 from kmatgen.plotting.crystals import MOST_CELLS, crystal_distributions, crystal_grid
 from kmatgen.plotting.evaluations import REAL, band_curves, density_curves
 from kmatgen.plotting.images import image_grid, pair_grid
-from kmatgen.report import Picture, picture, render
 from kmatgen.representations.crystal_table import CrystalTable
 
 _IMAGES = (

@@ -98,7 +98,7 @@ def _check(factors: Factors, settings: dict[str, Any], seeds: int) -> None:
     if "seed" in settings or "seed" in factors:
         raise InputError("A study counts its seeds from 0; say how many instead of which. Received: seed.")
     for factor, labels in factors.items():
-        paths = {path for changes in labels.values() for path in changes}
+        paths = dict.fromkeys(path for changes in labels.values() for path in changes)
         for path in paths:
             if path == "seed":
                 raise InputError(f"A study counts its seeds from 0; say how many. Received: {factor} sets seed.")

@@ -15,9 +15,9 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
+from kmatgen.pages import Picture, picture, render
 from kmatgen.plotting import loss_curves
 from kmatgen.presets import Config
-from kmatgen.report import Picture, picture, render
 from kmatgen.study.store import Record, State, final_loss
 
 _CONFIDENCE = 0.95
