@@ -133,27 +133,17 @@ def write_generation(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows = score_rows(generated.drawn, crystals.test, crystals.train, seed=seed, **scoring)
-    scores = pd.DataFrame(rows).T
-    for row in PUBLISHED.get(published or "", ()):
-        scores.loc[f"{row.model} (published)"] = pd.Series(row.scores)
+    scores = _beside_published(rows, published)
     scores.to_csv(folder / "scores.csv", index_label="crystals")
-
+    refused = _write_tables(generated, folder)
     table, moved = generated.table, generated.moved
-    checked = {
-        "structurally_valid": structurally_valid(table),
-        "compositionally_valid": compositionally_valid(table),
-        "symmetrised_by": moved.displacement,
-    }
-    write_crystals(table, folder, pd.DataFrame(checked))
-    refused = np.flatnonzero(generated.refused != "")
-    pd.DataFrame({"row": refused, "reason": generated.refused[refused]}).to_csv(folder / "refused.csv", index=False)
     render(
         "crystals.html",
         folder / "crystals.html",
         title=f"{len(generated.drawn):,} generated crystals",
         scores=scores,
         data=crystals.describe(),
-        refused=pd.Series(generated.refused[refused]).value_counts().to_dict(),
+        refused=refused["reason"].value_counts().to_dict(),
         symmetric=float((moved.space_group > 1).mean()) if len(table) else 0.0,
         displacement=float(np.median(moved.displacement)) if len(table) else 0.0,
         train=len(crystals.train),
@@ -161,6 +151,29 @@ def write_generation(
         figures=_pictures(table, crystals.test, folder),
     )
     return rows
+
+
+def _beside_published(rows: dict[str, dict[str, float]], published: str | None) -> pd.DataFrame:
+    """Scores, a row for each set of crystals, and below them those that were published for other models."""
+    scores = pd.DataFrame(rows).T
+    for row in PUBLISHED.get(published or "", ()):
+        scores.loc[f"{row.model} (published)"] = pd.Series(row.scores)
+    return scores
+
+
+def _write_tables(generated: GeneratedCrystals, folder: Path) -> pd.DataFrame:
+    """Write the crystals with what was checked of each, and the rows that made none with the reasons; give these."""
+    table = generated.table
+    checked = {
+        "structurally_valid": structurally_valid(table),
+        "compositionally_valid": compositionally_valid(table),
+        "symmetrised_by": generated.moved.displacement,
+    }
+    write_crystals(table, folder, pd.DataFrame(checked))
+    rows = np.flatnonzero(generated.refused != "")
+    refused = pd.DataFrame({"row": rows, "reason": generated.refused[rows]})
+    refused.to_csv(folder / "refused.csv", index=False)
+    return refused
 
 
 def _pictures(generated: CrystalTable, real: CrystalTable, folder: Path) -> list[Picture]:
