@@ -106,7 +106,8 @@ class GAN(AdversarialSampler, GenerativeModel):
         """Choose how to train. What is left out is the default of the class (`DEFAULTS`).
 
         Args:
-            g_optimizer: Keras optimiser of the generator, or its name.
+            g_optimizer: Keras optimiser of the generator, or its name. It has Keras' own slot: callbacks that change a
+                learning rate, such as `LearningRateScheduler`, change this one alone.
             d_optimizer: Keras optimiser of the discriminator, or its name.
             loss: An adversarial loss or its name, see `kmatgen.adversarial.losses`.
             terms: Terms to add, or their names, see `kmatgen.adversarial`.
