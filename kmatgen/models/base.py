@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from inspect import signature
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kmatgen import optimizers
 from kmatgen.errors import InputError
-from kmatgen.models.averages import WeightAverage, Weights
-from kmatgen.models.progress import with_progress
-from kmatgen.models.requirements import explained
+from kmatgen.models.averages import WeightAverage
 from kmatgen.models.sampling import Sampler
-from kmatgen.models.structures import check_no_weights
+from kmatgen.models.state import SavedState
+from kmatgen.models.stock import StockMethods
 from kmatgen.models.subnetworks import added_losses, as_functional, check_own_weights, scalar
 from kmatgen.seeds import fold_seed
 
 Logs = dict[str, tf.Tensor]
 
 
-class GenerativeModel(Sampler, keras.Model):
+class GenerativeModel(Sampler, StockMethods, SavedState, keras.Model):
     """A `keras.Model` made of functional sub-networks, with its own training step.
 
     A subclass lists its sub-networks in `NETWORKS`, takes them under these names in `__init__` (what is
@@ -51,10 +47,8 @@ class GenerativeModel(Sampler, keras.Model):
         self.seed = seed
         self.random_state = keras.random.SeedGenerator(seed)
         self._trackers: dict[str, keras.metrics.Metric] = {}
-        # By network, of those that a callback averages (kmatgen.callbacks.GeneratorEMA).
         self.averages: dict[str, WeightAverage] = {}
         self._compile_arguments: dict[str, Any] | None = None
-        self._traced_for: list[int] = []
         # Sub-networks are built already; without this Keras refuses to save, back up or export (trap 1).
         self.built = True
 
@@ -168,46 +162,6 @@ class GenerativeModel(Sampler, keras.Model):
 
     # Training
 
-    def fit(self, *arguments: Any, **options: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`; a `tf.data.Dataset` or a generator is taken as shuffled by its own pipeline."""
-        given = _bound(super().fit, arguments, options)
-        if not _can_be_shuffled(given.get("x")):
-            given.setdefault("shuffle", False)
-        with explained():
-            return super().fit(**with_progress(given))
-
-    def evaluate(self, *arguments: Any, **options: Any) -> Any:
-        """As `keras.Model.evaluate`."""
-        with explained():
-            return super().evaluate(**with_progress(_bound(super().evaluate, arguments, options)))
-
-    def predict(self, *arguments: Any, **options: Any) -> Any:
-        """As `keras.Model.predict`."""
-        with explained():
-            return super().predict(*arguments, **options)
-
-    def train_on_batch(self, *arguments: Any, **options: Any) -> Any:
-        """As `keras.Model.train_on_batch`."""
-        with explained():
-            return super().train_on_batch(**_bound(super().train_on_batch, arguments, options))
-
-    def test_on_batch(self, *arguments: Any, **options: Any) -> Any:
-        """As `keras.Model.test_on_batch`."""
-        with explained():
-            return super().test_on_batch(**_bound(super().test_on_batch, arguments, options))
-
-    def make_train_function(self, force: bool = False) -> None:
-        """As `keras.Model.make_train_function`; anew where layers were frozen since the last training."""
-        present = [id(variable) for variable in self.trainable_variables]
-        super().make_train_function(force or present != self._traced_for)
-        self._traced_for = present
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Everything is built. Under a strategy, Keras would begin a pass over the data here and throw it away.
-
-        An epoch of `kmatgen.data.batches` would be lost by that, and replicas would see another order than one device.
-        """
-
     def minimise(
         self,
         optimizer: keras.Optimizer,
@@ -297,60 +251,6 @@ class GenerativeModel(Sampler, keras.Model):
         results = self.get_metrics_result()
         return {name: results.get(name, value) for name, value in (logs or {}).items()}
 
-    # State
-
-    def _random_states(self) -> list[keras.Variable]:
-        return [variable for variable in self.variables if variable.path.endswith("seed_generator_state")]
-
-    def save(self, filepath: str | Path, *arguments: Any, **options: Any) -> None:
-        """As `keras.Model.save`, to a `.keras` file; in Keras' older format the random state would be lost.
-
-        Raises:
-            InputError: It is an HDF5 file of the older format.
-        """
-        if Path(filepath).suffix in (".h5", ".hdf5"):
-            raise InputError(f"A model is saved to a .keras file. Received: {filepath}.")
-        super().save(filepath, *arguments, **options)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Save averaged weights and the random state, of the model and of its layers: Keras leaves it out (trap 4)."""
-        for index, variable in enumerate(self._random_states()):
-            store[f"random_state_{index}"] = np.asarray(variable)
-        for role, average in self.averages.items():
-            average.save(store, f"average_{role}")
-
-    def load_own_variables(self, store: Any) -> None:
-        for index, variable in enumerate(self._random_states()):
-            variable.assign(store[f"random_state_{index}"])
-        self.averages.clear()
-        for role in self.NETWORKS:
-            if WeightAverage.is_in(store, f"average_{role}"):
-                self.averages[role] = WeightAverage(getattr(self, role))
-                self.averages[role].load(store, f"average_{role}")
-
-    def get_weights(self) -> list[np.ndarray]:
-        """As `keras.Model.get_weights`; the list remembers the averaged weights, too, for `set_weights`."""
-        return Weights(super().get_weights(), self.averages)
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """As `keras.Model.set_weights`. Averaged weights, with which samples are made, become those of the list or go.
-
-        So `EarlyStopping(restore_best_weights=True)` also brings back what the averages were then.
-        """
-        super().set_weights(weights)
-        self.averages.clear()
-        for role, kept in getattr(weights, "averages", {}).items():
-            self.averages[role] = WeightAverage(getattr(self, role))
-            self.averages[role].load(kept, role)
-
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
-        """A context in which the networks hold their averaged weights, where there are any."""
-        with ExitStack() as stack:
-            for average in self.averages.values():
-                stack.enter_context(average.swapped())
-            yield
-
     # Export
 
     def export(
@@ -376,23 +276,3 @@ class GenerativeModel(Sampler, keras.Model):
 
         with self.averaged_weights():
             write_saved_model(self, filepath, manifest)
-
-
-def _can_be_shuffled(x: Any) -> bool:
-    """Whether Keras can shuffle data: arrays and tensors, alone or in dicts and the like, and a finite `PyDataset`."""
-    if isinstance(x, keras.utils.PyDataset):
-        return x.num_batches is not None
-    return x is not None and all(hasattr(part, "shape") for part in keras.tree.flatten(x))
-
-
-def _bound(method: Callable, arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """What a method of Keras is given, by name.
-
-    Raises:
-        InputError: There are weights of samples among it, which Keras drops where there is no `y`.
-    """
-    bound = signature(method).bind(*arguments, **options).arguments
-    # Keras' own `fit` calls `evaluate` with an option that has no name in the signature.
-    given = {**bound.pop("kwargs", {}), **bound}
-    check_no_weights(*(given.get(name) for name in ("sample_weight", "class_weight")))
-    return given
