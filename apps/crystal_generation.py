@@ -23,6 +23,7 @@ from typing import Any
 
 from kmatgen import presets
 from kmatgen.cli import run_or_explain
+from kmatgen.cli.crystals import given_crystals, requested
 from kmatgen.cli.startup import import_tensorflow, verbosity
 from kmatgen.errors import InputError
 
@@ -77,9 +78,7 @@ def _refuse(options: argparse.Namespace) -> None:
             f"--family is one of {_KNOWN}. "
             f"Received: --family {options.family} --representation {options.representation}."
         )
-    if not all("=" in wish for wish in options.ask):
-        raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {' '.join(options.ask)}.")
-    unknown = {wish.partition("=")[0] for wish in options.ask} - {*options.conditions, *options.properties}
+    unknown = set(requested(options.ask)) - {*options.conditions, *options.properties}
     if unknown:
         raise InputError(
             f"--ask is for what --conditions or --properties make it learn. Received: {', '.join(sorted(unknown))}."
@@ -132,12 +131,11 @@ def main() -> None:
     """Parse, train, generate, score, say where the results are."""
     options = _options()
     _refuse(options)
-    request = dict(wish.split("=", 1) for wish in options.ask)
+    request = requested(options.ask)
     config = presets.resolve(REPRESENTATIONS[options.representation] + options.family, _settings(options))
     import_tensorflow()
     from kmatgen import training
     from kmatgen.crystals.generation import generate_crystals, write_generation
-    from kmatgen.data.crystal_known import given_crystals
     from kmatgen.data.sources import open_source
     from kmatgen.export import check_export_folder
     from kmatgen.sampling import export_run

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kmatgen.cli.crystals import asked_of_crystals, of_crystals
 from kmatgen.cli.startup import import_tensorflow
 from kmatgen.errors import InputError
 
@@ -44,47 +44,6 @@ asked_for = click.option(
 )
 
 
-_CRYSTAL_OPTIONS = (
-    click.option("--ask", multiple=True, metavar="NAME=VALUE", help="What crystals are to be; can be given again."),
-    click.option("--guidance", type=float, help="How much a diffusion heeds --ask.  [2 if it can be guided]"),
-    click.option("--near", type=click.Path(path_type=Path), metavar="FILE", help="Crystal that they are to resemble."),
-    click.option("--strength", type=float, default=0.3, show_default=True, help="How far they go from --near."),
-    click.option("--fixed", type=click.Path(path_type=Path), metavar="FILE", help="Crystal of which to keep parts."),
-    click.option(
-        "--hold",
-        multiple=True,
-        metavar="PART",
-        help="Part of --fixed: lattice, species, coords, or of some sites, as coords=0,3; can be given again.",
-    ),
-)
-
-
-def _of_crystals(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of crystals to a command."""
-    for option in reversed(_CRYSTAL_OPTIONS):
-        command = option(command)
-    return command
-
-
-def _asked(wishes: dict[str, Any]) -> dict[str, Any]:
-    """What the options of crystals say, as `write_asked` takes it; empty where none was given.
-
-    Raises:
-        InputError: One is written wrongly, or lacks the one that it goes with.
-    """
-    from kmatgen.data.crystal_known import given_crystals
-
-    for wish in wishes["ask"]:
-        if "=" not in wish:
-            raise InputError(f"--ask takes NAME=VALUE, such as band_gap=1.5. Received: {wish}.")
-    asked = given_crystals(wishes["near"], wishes["strength"], wishes["fixed"], wishes["hold"])
-    if wishes["ask"]:
-        asked["request"] = dict(wish.split("=", 1) for wish in wishes["ask"])
-    if wishes["guidance"] is not None:
-        asked["guidance"] = wishes["guidance"]
-    return asked
-
-
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_SAVEDMODEL")
 @click.option("-n", "n", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
@@ -96,7 +55,7 @@ def _asked(wishes: dict[str, Any]) -> dict[str, Any]:
 @click.option(
     "--symprec", type=float, default=0.1, show_default=True, help="Crystals: tolerance of symmetries, Angstrom."
 )
-@_of_crystals
+@of_crystals
 def sample(
     model: Path,
     n: int,
@@ -128,7 +87,7 @@ def sample(
     from kmatgen.sampling import beyond_data, write_samples
 
     folder = out or Path("samples") / f"{model.resolve().name}_n{n}_seed{seed}"
-    asked = _asked(wishes)
+    asked = asked_of_crystals(wishes)
     if asked:
         from kmatgen.crystals.asking import write_asked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,28 +34,6 @@ def read_known(path: str | Path) -> Structure:
     if not Path(path).is_file() or len(table) != 1:
         raise InputError(f"A crystal to begin with is a file of one. Received: {path} with {len(table)}.")
     return table.structures()[0]
-
-
-def given_crystals(
-    near: str | Path | None, strength: float, fixed: str | Path | None, hold: Sequence[str] | None
-) -> dict[str, Any]:
-    """What options of a command say of given crystals, as `kmatgen.crystals.generation.generate_crystals` takes it.
-
-    Args:
-        near: File of the crystal that generated ones resemble, if any.
-        strength: How far they go from it, above 0 and at most 1.
-        fixed: File of the crystal of which they have parts, if any.
-        hold: Which, as for `parse_hold`; together with `fixed`.
-
-    Raises:
-        InputError: A file holds no crystal, or an option lacks the one that it goes with.
-    """
-    if bool(fixed) != bool(hold):
-        raise InputError("--fixed FILE and --hold PART go together. Received: one without the other.")
-    if not 0 < strength <= 1:
-        raise InputError(f"--strength is above 0 and at most 1. Received: {strength}.")
-    given: dict[str, Any] = {"near": read_known(near), "strength": strength} if near else {}
-    return given | ({"fixed": read_known(fixed), "hold": parse_hold(hold)} if fixed and hold else {})
 
 
 def parse_hold(words: Sequence[str]) -> Hold:

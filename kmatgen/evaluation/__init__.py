@@ -14,7 +14,8 @@ import numpy as np
 
 from kmatgen.evaluation.cache import Cache
 from kmatgen.evaluation.crystals import draw_crystals, evaluate_crystals, open_real_crystals, score_names
-from kmatgen.evaluation.inputs import check_same_shape, draw_samples, open_real
+from kmatgen.evaluation.generated import draw_samples
+from kmatgen.evaluation.inputs import check_same_shape, open_real
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics, pooled, ragged
 from kmatgen.evaluation.scoring import Effort, Judge
 from kmatgen.evaluation.table import Evaluation, Score

@@ -16,7 +16,8 @@ from kmatgen.evaluation.crystals import (
     open_real_crystals,
     score_names,
 )
-from kmatgen.evaluation.inputs import check_same_shape, draw_samples
+from kmatgen.evaluation.generated import draw_samples
+from kmatgen.evaluation.inputs import check_same_shape
 from kmatgen.evaluation.metric import DEFAULT, Metric, get_metrics
 from kmatgen.evaluation.page import write_crystal_page, write_page
 from kmatgen.evaluation.table import Evaluation, align, number

@@ -89,7 +89,7 @@ def draw_crystals(model: Any, n: int, seed: int, condition: Any = None) -> Cryst
     """
     from kmatgen.data.crystal_entries import holds_crystals
     from kmatgen.data.crystals import read_crystals
-    from kmatgen.evaluation.inputs import check_can_be_asked, open_samples
+    from kmatgen.evaluation.generated import check_can_be_asked, open_samples
     from kmatgen.run import holds_model
 
     if isinstance(model, (str, Path)):

@@ -6,31 +6,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from kmatgen import presets, training
 from kmatgen.cli import main
 from kmatgen.crystals.asking import crystals_of, write_asked
-from kmatgen.crystals.files import write_crystals
 from kmatgen.crystals.generation import generate_crystals
 from kmatgen.errors import InputError
 from kmatgen.run import Run
 from tests.cli.commands import fails
-from tests.representations.crystals import perovskites
-from tests.tiny_runs import tiny
+from tests.tiny_runs import SMALL_DENOISER, perovskite_data, tiny
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run that was trained for their density, hardly."""
     folder = tmp_path_factory.mktemp("asked")
-    write_crystals(perovskites(40), folder / "data")
-    settings = {
-        "data.source": str(folder / "data" / "crystals.csv"),
-        "data.crystals.conditions": ["density"],
-        "compile.condition_dropout": 0.1,
-        "networks.denoiser.config.width": 8,
-        "networks.denoiser.config.blocks": 1,
-        "model.config.steps": 2,
-        "fit.epochs": 1,
-        "fit.passes": 1,
-        "fit.batch_size": 8,
-    }
+    settings = {**perovskite_data(folder, 40), **SMALL_DENOISER, "compile.condition_dropout": 0.1}
     training.train(presets.resolve("crystal_diffusion", settings), folder / "run", verbose=0)
     return folder
 

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 import kmatgen as kg
 from kmatgen.evaluation import Metric, open_judge
 from kmatgen.evaluation.compare import compare_models, comparison_text
-from kmatgen.evaluation.inputs import draw_samples, open_real
+from kmatgen.evaluation.generated import draw_samples
+from kmatgen.evaluation.inputs import open_real
 from kmatgen.evaluation.statistical import patterns
 from tests.evaluation.discs import TEST, TRAIN, blobs, write_discs
 

@@ -47,7 +47,7 @@ def test_a_saved_model_is_not_read_as_crystals(table, tmp_path, monkeypatch):
     (tmp_path / "saved_model.pb").touch()
     (tmp_path / "manifest.json").write_text("{}")
     fields = {name: getattr(table, name) for name in ("lattice", "species", "coords")}
-    monkeypatch.setattr("kmatgen.evaluation.inputs.open_samples", lambda path: fields)
+    monkeypatch.setattr("kmatgen.evaluation.generated.open_samples", lambda path: fields)
     assert len(crystals.draw_crystals(tmp_path, 24, 0)) == 24
 
 

@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 import kmatgen as kg
-from kmatgen.evaluation.inputs import draw_samples, open_real
+from kmatgen.evaluation.generated import draw_samples
+from kmatgen.evaluation.inputs import open_real
 from tests.evaluation.discs import TEST
 
 

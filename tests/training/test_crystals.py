@@ -8,28 +8,13 @@ import pytest
 
 import kmatgen as kg
 from kmatgen import presets, training
-from kmatgen.crystals.files import write_crystals
 from kmatgen.sampling import export_run, write_samples
-from tests.representations.crystals import perovskites
+from tests.tiny_runs import SMALL_DENOISER, perovskite_data
 
 
 def test_a_diffusion_trains_samples_and_exports(tmp_path):
     """From a csv table to CIF files of an export."""
-    table = perovskites(60)
-    write_crystals(table, tmp_path / "data")
-    config = presets.resolve(
-        "crystal_diffusion",
-        {
-            "data.source": str(tmp_path / "data" / "crystals.csv"),
-            "data.crystals.conditions": ["density"],
-            "networks.denoiser.config.width": 8,
-            "networks.denoiser.config.blocks": 1,
-            "model.config.steps": 2,
-            "fit.epochs": 1,
-            "fit.passes": 1,
-            "fit.batch_size": 8,
-        },
-    )
+    config = presets.resolve("crystal_diffusion", {**perovskite_data(tmp_path), **SMALL_DENOISER})
     run = training.train(config, tmp_path / "run", verbose=0)
     assert (run.folder / "report.html").is_file()
     export_run(run, tmp_path / "export")
@@ -41,14 +26,10 @@ def test_a_diffusion_trains_samples_and_exports(tmp_path):
 
 @pytest.mark.slow
 def test_a_vae_predicts_resumes_and_exports(tmp_path):
-    write_crystals(perovskites(60), tmp_path / "data")
     small = {f"networks.{role}.config.width": 8 for role in ("encoder", "decoder")}
     settings = {
-        "data.source": str(tmp_path / "data" / "crystals.csv"),
+        **perovskite_data(tmp_path),
         "data.crystals.properties": ["density"],
-        "fit.epochs": 1,
-        "fit.passes": 1,
-        "fit.batch_size": 8,
         # Else a longer training cools down more slowly.
         "compile.optimizer.config.learning_rate.config.decay_steps": 20,
         **small,
@@ -68,11 +49,9 @@ def test_a_vae_predicts_resumes_and_exports(tmp_path):
 
 @pytest.mark.slow
 def test_a_diffusion_of_tensors_trains_samples_and_exports(tmp_path):
-    write_crystals(perovskites(24), tmp_path / "data")
     settings = {
-        "data.source": str(tmp_path / "data" / "crystals.csv"),
+        **perovskite_data(tmp_path, 24),
         "data.crystals.representation.config.sites": 36,
-        "fit.epochs": 1,
         "fit.batch_size": 4,
         "networks.denoiser.config.filters": [16],
         "model.config.steps": 2,
